@@ -1,0 +1,57 @@
+# `make help` lists the targets. SIM=icarus|verilator|model, WAVES=1 and SEED=N go with `make demo`.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+
+DEMO_FILE := build/demo/payload.bin
+DEMO_OPTIONS := $(if $(SIM),--sim $(SIM)) $(if $(filter-out 0,$(WAVES)),--waves) $(if $(SEED),--seed $(SEED))
+
+# PATH with the folder of the Verilator that came as a Python package.
+PRINT_PATH := from pyhost.tools.toolchain import search_path; print(search_path())
+
+TEST_OPTIONS ?= -n 2
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint doctor claims lock clean distclean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install everything that is needed: tools from Debian, .venv from requirements.lock
+	@PYTHON=$(PYTHON) .ci/setup.sh
+
+demo: setup $(DEMO_FILE) ## send a file from one program to another, through both stacks and the NIC
+	@$(BIN)/pyhost run $(DEMO_OPTIONS) --peer-program examples/01_receive_file.py \
+		examples/01_send_file.py $(DEMO_FILE)
+
+# 300001 bytes: beyond 256 KiB, and no multiple of any segment, page or bus width.
+$(DEMO_FILE):
+	@mkdir -p $(@D)
+	@$(PYTHON) -c 'import random, sys; sys.stdout.buffer.write(random.Random(1).randbytes(300001))' >$@
+
+test: setup ## run all tests (TESTS="tests/unit -k tcp" for some)
+	@$(BIN)/pytest $(TEST_OPTIONS) $(if $(TESTS),,--claims-report build/claims.json) $(TESTS)
+
+lint: setup ## check Python with ruff and mypy, Verilog with Verilator and Icarus
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	PATH="$$($(BIN)/python -c '$(PRINT_PATH)')" .ci/lint-hdl.sh
+
+doctor: setup ## show what is there, what is missing, and the command that fixes it
+	@$(BIN)/pyhost doctor
+
+claims: setup ## list the claims with their tests and results
+	@$(BIN)/pyhost claims
+
+lock: ## write requirements.lock anew from what is installed in .venv
+	@{ sed -n '/^#/p' requirements.lock; $(BIN)/pip freeze --all --exclude pip --exclude-editable \
+		| LC_ALL=C sort -f; } >requirements.lock.new && mv requirements.lock.new requirements.lock
+
+clean: ## remove what was built and what runs left, keep .venv
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find pyhost tb tests examples hdl -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	rm -rf .venv pyhost.egg-info
