@@ -1,0 +1,1 @@
+"""The machine's core: CPU, tasks, interrupts, time."""

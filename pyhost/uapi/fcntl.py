@@ -1,0 +1,42 @@
+"""Flags of open files.
+
+Linux: include/uapi/asm-generic/fcntl.h, include/uapi/linux/fcntl.h (x86-64).
+"""
+
+from __future__ import annotations
+
+O_ACCMODE = 0o3
+O_RDONLY = 0o0
+O_WRONLY = 0o1
+O_RDWR = 0o2
+O_CREAT = 0o100
+O_EXCL = 0o200
+O_TRUNC = 0o1000
+O_APPEND = 0o2000
+O_NONBLOCK = 0o4000
+O_DIRECTORY = 0o200000
+O_CLOEXEC = 0o2000000
+O_PATH = 0o10000000
+
+FD_CLOEXEC = 1
+
+F_DUPFD = 0
+F_GETFD = 1
+F_SETFD = 2
+F_GETFL = 3
+F_SETFL = 4
+F_GETPIPE_SZ = 1032
+F_DUPFD_CLOEXEC = 1030
+
+SEEK_SET = 0
+SEEK_CUR = 1
+SEEK_END = 2
+
+SPLICE_F_MOVE = 0x01
+SPLICE_F_NONBLOCK = 0x02
+SPLICE_F_MORE = 0x04
+SPLICE_F_GIFT = 0x08
+SPLICE_F_ALL = 0x0F
+
+FIONREAD = 0x541B
+FIONBIO = 0x5421
