@@ -1,0 +1,1 @@
+"""Memory: page frames, slabs, page fragments, user address spaces, iov_iter."""
