@@ -1,0 +1,1 @@
+"""Files: descriptors, reading and writing, pipes, ramfs, splice, poll and epoll."""

@@ -1,0 +1,1 @@
+"""Security hooks and one small policy."""
