@@ -1,0 +1,1 @@
+"""Protocol-independent network core. Linux: net/core."""

@@ -1,0 +1,192 @@
+"""From the qdisc to the driver. Linux: net/core/dev.c, the part below sch_direct_xmit.
+
+All of it runs with BH disabled. Lists of packets are Python lists; a function that sends from a
+list removes from its front what the driver took.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyhost.kernel.bug import KernelBug
+from pyhost.net.core import drop_reason
+from pyhost.net.core.gso import skb_gso_segment
+from pyhost.net.core.netdevice import (
+    NET_XMIT_MASK,
+    NETDEV_TX_BUSY,
+    NETDEV_TX_OK,
+    NETIF_F_ALL_CSUM,
+    NETIF_F_FRAGLIST,
+    NETIF_F_HW_CSUM,
+    NETIF_F_SG,
+    NETIF_F_TSO,
+    NetDevice,
+    NetdevQueue,
+)
+from pyhost.net.core.skbuff import CHECKSUM_PARTIAL, SkBuff, consume_skb, kfree_skb_reason
+from pyhost.uapi.ethernet import ETH_P_IP, PACKET_OUTGOING
+
+if TYPE_CHECKING:
+    from pyhost.net.net_namespace import Net
+
+__all__ = [
+    "dev_hard_start_xmit", "dev_queue_xmit_nit", "dev_xmit_complete", "netif_skb_features",
+    "validate_xmit_skb", "validate_xmit_skb_list", "xmit_one",
+]  # fmt: skip
+
+_L4_WITH_IP_CSUM = (6, 17)
+"""TCP and UDP: what a device with NETIF_F_IP_CSUM can sum."""
+
+
+def dev_xmit_complete(rc: int) -> bool:
+    """Whether the packet is gone, sent or dropped, so that nobody may touch it.
+
+    Linux: dev_xmit_complete.
+    """
+    return rc < NET_XMIT_MASK
+
+
+def netif_skb_features(skb: SkBuff, dev: NetDevice) -> int:
+    """What `dev` can do for this very packet, a mask of NETIF_F_*. Linux: netif_skb_features."""
+    features = dev.features
+    shinfo = skb.shinfo
+    if shinfo.gso_size and (
+        not shinfo.gso_type or shinfo.gso_segs > dev.gso_max_segs or skb.len >= dev.gso_max_size
+    ):
+        features &= ~NETIF_F_TSO
+    if skb.ip_summed == CHECKSUM_PARTIAL and not _can_checksum(skb, features):
+        features &= ~(NETIF_F_ALL_CSUM | NETIF_F_TSO)
+    if not features & NETIF_F_SG:
+        features &= ~NETIF_F_TSO
+    return features
+
+
+def _can_checksum(skb: SkBuff, features: int) -> bool:
+    """Linux: can_checksum_protocol and skb_csum_hwoffload_help's test of the header."""
+    if features & NETIF_F_HW_CSUM:
+        return True
+    return (
+        bool(features & NETIF_F_ALL_CSUM)
+        and skb.protocol == ETH_P_IP
+        and skb.buf[skb.network_header + 9] in _L4_WITH_IP_CSUM
+    )
+
+
+def validate_xmit_skb(skb: SkBuff, dev: NetDevice) -> list[SkBuff]:
+    """Do in software what the device cannot: segment, linearise, sum. Linux: validate_xmit_skb.
+
+    Returns the frames to hand to the driver; none when the packet was dropped.
+    """
+    shinfo = skb.shinfo
+    if not shinfo.gso_size:
+        if skb.ip_summed != CHECKSUM_PARTIAL and not skb.data_len:
+            return [skb]
+        return _validate_frame(skb, dev, netif_skb_features(skb, dev))
+    features = netif_skb_features(skb, dev)
+    if features & NETIF_F_TSO:
+        return _validate_frame(skb, dev, features)
+    segments = skb_gso_segment(skb, features)
+    if isinstance(segments, int):
+        return _drop_invalid(skb, dev, drop_reason.SKB_GSO_SEG)
+    consume_skb(skb)
+    return [frame for part in segments for frame in _validate_frame(part, dev, features)]
+
+
+def _validate_frame(skb: SkBuff, dev: NetDevice, features: int) -> list[SkBuff]:
+    """Linearise and sum one packet if the device must be spared it."""
+    try:
+        if skb.data_len and (
+            (skb.shinfo.frags and not features & NETIF_F_SG)
+            or (skb.shinfo.frag_list and not features & NETIF_F_FRAGLIST)
+        ):
+            skb.linearize()
+        if skb.ip_summed == CHECKSUM_PARTIAL and not features & NETIF_F_ALL_CSUM:
+            skb.checksum_help()
+    except MemoryError:
+        return _drop_invalid(skb, dev, drop_reason.NOMEM)
+    return [skb]
+
+
+def _drop_invalid(skb: SkBuff, dev: NetDevice, reason: str) -> list[SkBuff]:
+    dev.stats.tx_dropped += 1
+    kfree_skb_reason(skb, reason)
+    return []
+
+
+def validate_xmit_skb_list(skbs: list[SkBuff], dev: NetDevice) -> list[SkBuff]:
+    """Linux: validate_xmit_skb_list."""
+    if len(skbs) == 1:
+        return validate_xmit_skb(skbs[0], dev)
+    return [frame for skb in skbs for frame in validate_xmit_skb(skb, dev)]
+
+
+def dev_queue_xmit_nit(net: Net, skb: SkBuff, dev: NetDevice) -> None:
+    """Show a packet that goes to the driver to all taps: one clone for all of them.
+
+    Linux: dev_queue_xmit_nit.
+
+    A tap of the socket that sent the packet does not see it.
+    """
+    sender = skb.sk
+    takers = [
+        ptype.func
+        for ptype in net.ptype_all
+        if (ptype.dev is None or ptype.dev is dev) and (ptype.sk is None or ptype.sk is not sender)
+    ]
+    if not takers:
+        return
+    twin = skb.clone()
+    twin.tstamp = net.kernel.clock.now
+    twin.reset_mac_header()
+    twin.pkt_type = PACKET_OUTGOING
+    last = takers.pop()
+    for func in takers:
+        func(twin.get(), dev)
+    last(twin, dev)
+
+
+def xmit_one(skb: SkBuff, dev: NetDevice, txq: NetdevQueue, more: bool) -> int:
+    """Taps, then the driver; NETDEV_TX_*. Linux: xmit_one, netdev_start_xmit."""
+    net = dev.net
+    if net.ptype_all:
+        dev_queue_xmit_nit(net, skb, dev)
+    trace = net.kernel.trace
+    if trace.on:
+        trace.hit("dev_hard_start_xmit", skb.key, dev=dev.name, len=skb.len, more=more)
+    rc = dev.ops.ndo_start_xmit(skb, dev, more)
+    if rc == NETDEV_TX_OK:
+        txq.trans_start = net.kernel.clock.now
+    return rc
+
+
+def dev_hard_start_xmit(skbs: list[SkBuff], dev: NetDevice, txq: NetdevQueue) -> int:
+    """Hand packets to the driver until it refuses or stops the queue. Linux: dev_hard_start_xmit.
+
+    What the driver took is removed from the front of `skbs`. Returns NETDEV_TX_OK or
+    NETDEV_TX_BUSY.
+    """
+    if len(skbs) == 1:
+        rc = xmit_one(skbs[0], dev, txq, False)
+        if rc < NET_XMIT_MASK:
+            skbs.clear()
+        return rc
+    sent = 0
+    last = len(skbs) - 1
+    rc = NETDEV_TX_OK
+    for index, skb in enumerate(skbs):
+        rc = xmit_one(skb, dev, txq, index < last)
+        if not dev_xmit_complete(rc):
+            break
+        sent += 1
+        if txq.state and index < last:
+            rc = NETDEV_TX_BUSY
+            break
+    del skbs[:sent]
+    return rc
+
+
+def hard_tx_lock(txq: NetdevQueue) -> None:
+    """Linux: HARD_TX_LOCK; on one CPU a second taker would wait for itself."""
+    if txq.xmit_lock_owner:
+        raise KernelBug(f"{txq.dev.name}: transmit queue {txq.index} locked twice")
+    txq.xmit_lock_owner = True

@@ -1,0 +1,320 @@
+"""Options of every socket. Linux: net/core/sock.c sk_setsockopt, sk_getsockopt.
+
+Two tables, one for each direction, lead from SO_* to a small function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pyhost.kernel.clock import NSEC_PER_SEC, NSEC_PER_USEC
+from pyhost.net.core.sock import MAX_SCHEDULE_TIMEOUT, TCP_LISTEN, Sock
+from pyhost.uapi.errno import EDOM, EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP
+from pyhost.uapi.socket import (
+    AF_INET,
+    INT,
+    IPPROTO_TCP,
+    LINGER,
+    SO_ACCEPTCONN,
+    SO_BINDTODEVICE,
+    SO_BROADCAST,
+    SO_DEBUG,
+    SO_DOMAIN,
+    SO_DONTROUTE,
+    SO_ERROR,
+    SO_KEEPALIVE,
+    SO_LINGER,
+    SO_MARK,
+    SO_NO_CHECK,
+    SO_OOBINLINE,
+    SO_PEERNAME,
+    SO_PRIORITY,
+    SO_PROTOCOL,
+    SO_RCVBUF,
+    SO_RCVBUFFORCE,
+    SO_RCVLOWAT,
+    SO_RCVTIMEO,
+    SO_REUSEADDR,
+    SO_REUSEPORT,
+    SO_SNDBUF,
+    SO_SNDBUFFORCE,
+    SO_SNDLOWAT,
+    SO_SNDTIMEO,
+    SO_TIMESTAMP,
+    SO_TYPE,
+    SO_ZEROCOPY,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+)
+from pyhost.uapi.stat import TIMESPEC
+
+if TYPE_CHECKING:
+    from pyhost.net.socket import Socket
+
+__all__ = ["SOCK_MIN_RCVBUF", "SOCK_MIN_SNDBUF", "sock_getsockopt", "sock_setsockopt"]
+
+SOCK_MIN_SNDBUF = 2 * (2048 + 256)
+SOCK_MIN_RCVBUF = 2048 + 256
+INT_MAX = 0x7FFFFFFF
+IFNAMSIZ = 16
+USEC_PER_SEC = 1_000_000
+
+TIMEVAL = TIMESPEC
+"""struct timeval has the layout of struct timespec, with microseconds."""
+
+
+# -- setsockopt -------------------------------------------------------------------------------
+
+
+def sock_setsockopt(sk: Sock, optname: int, value: bytes) -> int:
+    """setsockopt(SOL_SOCKET): 0 or a negative errno; ENOPROTOOPT for an unknown option.
+
+    Linux: sk_setsockopt.
+
+    EINVAL: a value shorter than the option's type.
+    """
+    if optname == SO_BINDTODEVICE:
+        return _set_bindtodevice(sk, value)
+    if len(value) < INT.size:
+        return -EINVAL
+    number: int = INT.unpack_from(value)[0]
+    sk.lock_sock()
+    try:
+        attribute = FLAG_OPTIONS.get(optname)
+        if attribute is not None:
+            setattr(sk, attribute, bool(number))
+            return 0
+        setter = NUMBER_SETTERS.get(optname)
+        if setter is not None:
+            return setter(sk, number)
+        struct_setter = STRUCT_SETTERS.get(optname)
+        return -ENOPROTOOPT if struct_setter is None else struct_setter(sk, value)
+    finally:
+        sk.release_sock()
+
+
+FLAG_OPTIONS = {
+    SO_REUSEADDR: "sk_reuse",
+    SO_REUSEPORT: "sk_reuseport",
+    SO_KEEPALIVE: "sk_keepopen",
+    SO_BROADCAST: "sk_broadcast",
+    SO_NO_CHECK: "sk_no_check_tx",
+    SO_TIMESTAMP: "sk_timestamp",
+}
+
+
+def _set_sndbuf(sk: Sock, value: int) -> int:
+    """The buffer is twice what is asked for, because truesize is more than payload.
+
+    Linux: SO_SNDBUF.
+    """
+    return _force_sndbuf(sk, _as_u32_min(value, sk.net.softnet.sysctl_wmem_max))
+
+
+def _force_sndbuf(sk: Sock, value: int) -> int:
+    sk.sk_sndbuf_lock = True
+    sk.sk_sndbuf = max(2 * min(max(value, 0), INT_MAX // 2), SOCK_MIN_SNDBUF)
+    sk.sk_write_space(sk)
+    return 0
+
+
+def _set_rcvbuf(sk: Sock, value: int) -> int:
+    return _force_rcvbuf(sk, _as_u32_min(value, sk.net.softnet.sysctl_rmem_max))
+
+
+def _force_rcvbuf(sk: Sock, value: int) -> int:
+    sk.sk_rcvbuf_lock = True
+    sk.sk_rcvbuf = max(2 * min(max(value, 0), INT_MAX // 2), SOCK_MIN_RCVBUF)
+    return 0
+
+
+def _as_u32_min(value: int, limit: int) -> int:
+    """Linux compares the value as unsigned, so that a negative one is the limit."""
+    return min(value & 0xFFFFFFFF, limit)
+
+
+def _set_priority(sk: Sock, value: int) -> int:
+    sk.sk_priority = value
+    return 0
+
+
+def _set_mark(sk: Sock, value: int) -> int:
+    mark = value & 0xFFFFFFFF
+    if sk.sk_mark != mark:
+        sk.sk_mark = mark
+        sk.sk_dst_cache = None
+    return 0
+
+
+def _set_rcvlowat(sk: Sock, value: int) -> int:
+    sk.sk_rcvlowat = INT_MAX if value < 0 else value or 1
+    return 0
+
+
+def _set_zerocopy(sk: Sock, value: int) -> int:
+    is_tcp = sk.sk_type == SOCK_STREAM and sk.sk_protocol == IPPROTO_TCP
+    if sk.sk_family != AF_INET or not (is_tcp or sk.sk_type == SOCK_DGRAM):
+        return -EOPNOTSUPP
+    if not 0 <= value <= 1:
+        return -EINVAL
+    sk.sk_zerocopy = bool(value)
+    return 0
+
+
+def _set_nothing(_sk: Sock, _value: int) -> int:
+    """Options that change nothing here:
+
+    SO_DEBUG, SO_DONTROUTE (all routes are explicit), SO_OOBINLINE (no urgent data).
+    """
+    return 0
+
+
+def _set_readonly(_sk: Sock, _value: int) -> int:
+    return -ENOPROTOOPT
+
+
+NUMBER_SETTERS: dict[int, Callable[[Sock, int], int]] = {
+    SO_SNDBUF: _set_sndbuf,
+    SO_SNDBUFFORCE: _force_sndbuf,
+    SO_RCVBUF: _set_rcvbuf,
+    SO_RCVBUFFORCE: _force_rcvbuf,
+    SO_PRIORITY: _set_priority,
+    SO_MARK: _set_mark,
+    SO_RCVLOWAT: _set_rcvlowat,
+    SO_ZEROCOPY: _set_zerocopy,
+    SO_DEBUG: _set_nothing,
+    SO_DONTROUTE: _set_nothing,
+    SO_OOBINLINE: _set_nothing,
+    SO_TYPE: _set_readonly,
+    SO_PROTOCOL: _set_readonly,
+    SO_DOMAIN: _set_readonly,
+    SO_ERROR: _set_readonly,
+    SO_SNDLOWAT: _set_readonly,
+}
+
+
+def _set_linger(sk: Sock, value: bytes) -> int:
+    if len(value) < LINGER.size:
+        return -EINVAL
+    onoff, seconds = LINGER.unpack_from(value)
+    if onoff:
+        sk.sk_lingertime = (seconds & 0xFFFFFFFF) * NSEC_PER_SEC
+    sk.sk_linger = bool(onoff)
+    return 0
+
+
+def _parse_timeout(value: bytes) -> tuple[int, int | None]:
+    """(0 or a negative errno, ns or None for ever) of a struct timeval. Linux: sock_set_timeout."""
+    if len(value) < TIMEVAL.size:
+        return -EINVAL, None
+    seconds, microseconds = TIMEVAL.unpack_from(value)
+    if not 0 <= microseconds < USEC_PER_SEC:
+        return -EDOM, None
+    if seconds < 0:
+        return 0, 0
+    if not seconds and not microseconds:
+        return 0, MAX_SCHEDULE_TIMEOUT
+    return 0, seconds * NSEC_PER_SEC + microseconds * NSEC_PER_USEC
+
+
+def _set_rcvtimeo(sk: Sock, value: bytes) -> int:
+    err, timeout = _parse_timeout(value)
+    if not err:
+        sk.sk_rcvtimeo = timeout
+    return err
+
+
+def _set_sndtimeo(sk: Sock, value: bytes) -> int:
+    err, timeout = _parse_timeout(value)
+    if not err:
+        sk.sk_sndtimeo = timeout
+    return err
+
+
+STRUCT_SETTERS: dict[int, Callable[[Sock, bytes], int]] = {
+    SO_LINGER: _set_linger,
+    SO_RCVTIMEO: _set_rcvtimeo,
+    SO_SNDTIMEO: _set_sndtimeo,
+}
+
+
+def _set_bindtodevice(sk: Sock, value: bytes) -> int:
+    """A device's name, or nothing to take it back. Linux: sock_setbindtodevice."""
+    name = value[: IFNAMSIZ - 1].split(b"\0", 1)[0].decode(errors="replace")
+    ifindex = 0
+    if name:
+        dev = sk.net.devices.get(name)
+        if dev is None:
+            return -ENODEV
+        ifindex = dev.ifindex
+    sk.sk_bindtodevice = ifindex
+    sk.sk_dst_cache = None
+    return 0
+
+
+# -- getsockopt -------------------------------------------------------------------------------
+
+
+def sock_getsockopt(sock: Socket, optname: int, maxlen: int) -> bytes | int:
+    """getsockopt(SOL_SOCKET): the value, at most `maxlen` bytes, or a negative errno.
+
+    Linux: sk_getsockopt.
+    """
+    sk: Sock = sock.sk
+    attribute = FLAG_OPTIONS.get(optname)
+    if attribute is not None:
+        return INT.pack(bool(getattr(sk, attribute)))[:maxlen]
+    getter = NUMBER_GETTERS.get(optname)
+    if getter is not None:
+        return INT.pack(getter(sk))[:maxlen]
+    if optname == SO_LINGER:
+        return LINGER.pack(sk.sk_linger, sk.sk_lingertime // NSEC_PER_SEC)[:maxlen]
+    if optname in (SO_RCVTIMEO, SO_SNDTIMEO):
+        timeout = sk.sk_rcvtimeo if optname == SO_RCVTIMEO else sk.sk_sndtimeo
+        seconds, left = divmod(timeout or 0, NSEC_PER_SEC)
+        return TIMEVAL.pack(seconds, left // NSEC_PER_USEC)[:maxlen]
+    if optname == SO_BINDTODEVICE:
+        return _get_bindtodevice(sk, maxlen)
+    if optname == SO_PEERNAME:
+        name = sock.ops.getname(sock, 2)
+        return -ENOTCONN if isinstance(name, int) else name[:maxlen]
+    return -ENOPROTOOPT
+
+
+def _take_error(sk: Sock) -> int:
+    """The pending error, else the soft one; either is forgotten."""
+    err = -sk.sock_error()
+    if not err:
+        err, sk.sk_err_soft = sk.sk_err_soft, 0
+    return err
+
+
+NUMBER_GETTERS: dict[int, Callable[[Sock], int]] = {
+    SO_SNDBUF: lambda sk: sk.sk_sndbuf,
+    SO_RCVBUF: lambda sk: sk.sk_rcvbuf,
+    SO_TYPE: lambda sk: sk.sk_type,
+    SO_PROTOCOL: lambda sk: sk.sk_protocol,
+    SO_DOMAIN: lambda sk: sk.sk_family,
+    SO_ERROR: _take_error,
+    SO_PRIORITY: lambda sk: sk.sk_priority,
+    SO_MARK: lambda sk: sk.sk_mark & INT_MAX,
+    SO_RCVLOWAT: lambda sk: sk.sk_rcvlowat,
+    SO_SNDLOWAT: lambda _sk: 1,
+    SO_ZEROCOPY: lambda sk: int(sk.sk_zerocopy),
+    SO_ACCEPTCONN: lambda sk: int(sk.sk_state == TCP_LISTEN),
+    SO_DEBUG: lambda _sk: 0,
+    SO_DONTROUTE: lambda _sk: 0,
+    SO_OOBINLINE: lambda _sk: 0,
+}
+
+
+def _get_bindtodevice(sk: Sock, maxlen: int) -> bytes | int:
+    if not sk.sk_bindtodevice:
+        return b""
+    if maxlen < IFNAMSIZ:
+        return -EINVAL
+    for dev in sk.net.devices.values():
+        if dev.ifindex == sk.sk_bindtodevice:
+            return dev.name.encode() + b"\0"
+    return -ENODEV

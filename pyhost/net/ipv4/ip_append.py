@@ -1,0 +1,261 @@
+"""Building datagrams out of user data: one buffer a fragment, filled by one or more calls
+(corking).
+
+Linux: net/ipv4/ip_output.c __ip_append_data, __ip_make_skb, ip_append_data, ip_push_pending_frames,
+ip_flush_pending_frames.
+
+    queue:  [20 IP │ 8 UDP │ payload … ] [20 IP │ payload … ] [20 IP │ payload … ]
+                 └── __ip_make_skb ──→  one skb whose frag_list holds the rest
+
+One skb is one fragment from the start, so ip_do_fragment can let them go as they are.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from pyhost.net.core import drop_reason
+from pyhost.net.core.netdevice import NETIF_F_HW_CSUM, NETIF_F_IP_CSUM, NETIF_F_SG
+from pyhost.net.core.skbuff import (
+    CHECKSUM_NONE,
+    CHECKSUM_PARTIAL,
+    MAX_SKB_FRAGS,
+    SkBuff,
+    alloc_skb,
+    kfree_skb_reason,
+)
+from pyhost.net.core.sock import MsgHdr, sock_wait_for_wmem
+from pyhost.net.ipv4.ip_output import (
+    ip_dont_fragment,
+    ip_local_out,
+    ip_push_header,
+    ip_select_ident,
+    ip_select_ttl,
+    ip_sk_ignore_df,
+    ip_sk_use_pmtu,
+    net_xmit_errno,
+)
+from pyhost.uapi.errno import EFAULT, EMSGSIZE, ENOBUFS
+from pyhost.uapi.ip import IP_DF, IP_HDR_LEN, IP_MAX_LEN, IP_PMTUDISC_DO, IP_PMTUDISC_PROBE
+from pyhost.uapi.socket import MSG_DONTWAIT, MSG_MORE
+
+if TYPE_CHECKING:
+    from pyhost.mm.page_frag import PageFrag
+    from pyhost.net.core.dst import DstEntry
+    from pyhost.net.core.sock import InetSock
+
+__all__ = ["InetCork", "ip_append_data", "ip_flush_pending", "ip_make_skb", "ip_send_skb"]
+
+
+class InetCork:
+    """A datagram under construction. Linux: struct inet_cork and the queue beside it.
+
+    `length` counts transport header and payload; `fragsize` is the MTU; `tos` and `ttl` are -1
+    where the socket's own are meant.
+    """
+
+    __slots__ = (
+        "daddr", "dport", "dst", "fragsize", "length", "priority", "queue", "saddr", "sport", "tos",
+        "ttl",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        sk: InetSock,
+        dst: DstEntry,
+        saddr: int,
+        daddr: int,
+        dport: int,
+        tos: int = -1,
+        ttl: int = -1,
+    ) -> None:
+        self.dst = dst
+        self.saddr = saddr
+        self.daddr = daddr
+        self.sport = sk.inet_sport
+        self.dport = dport
+        self.tos = sk.tos if tos < 0 else tos
+        self.ttl = ip_select_ttl(sk, dst) if ttl < 0 else ttl
+        self.priority = sk.sk_priority
+        self.fragsize = dst.mtu() if ip_sk_use_pmtu(sk) else dst.dev.mtu
+        self.length = 0
+        self.queue: deque[SkBuff] = deque()
+
+
+def ip_append_data(
+    sk: InetSock,
+    cork: InetCork,
+    frag: PageFrag,
+    msg: MsgHdr,
+    length: int,
+    transhdrlen: int,
+    flags: int,
+) -> int:
+    """Add `length` bytes (with `transhdrlen` bytes of transport header left free in the first call)
+    to the datagram.
+
+    0, or -EMSGSIZE, -EFAULT, -ENOBUFS, -EAGAIN and the socket's own errors; what was built before
+    stays. Linux: __ip_append_data.
+    """
+    mtu = cork.fragsize
+    maxfraglen = ((mtu - IP_HDR_LEN) & ~7) + IP_HDR_LEN
+    limit = IP_MAX_LEN if ip_sk_ignore_df(sk) else mtu
+    if cork.length + length > limit - IP_HDR_LEN:
+        return -EMSGSIZE
+    partial = bool(
+        transhdrlen
+        and length + IP_HDR_LEN <= mtu
+        and cork.dst.dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)
+        and not flags & MSG_MORE
+    )
+    cork.length += length
+    left = length
+    while left > 0 or not cork.queue:
+        room = _room(cork, mtu, maxfraglen, left) if cork.queue else 0
+        if room <= 0:
+            err = _new_fragment(sk, cork, maxfraglen, left, transhdrlen, flags)
+            if err:
+                cork.length -= left
+                return err
+            if partial:
+                cork.queue[-1].ip_summed = CHECKSUM_PARTIAL
+            left -= transhdrlen
+            transhdrlen = 0
+            continue
+        err = _fill(sk, cork.queue[-1], frag, msg, min(room, left))
+        if err:
+            cork.length -= left
+            return err
+        left -= min(room, left)
+    return 0
+
+
+def _room(cork: InetCork, mtu: int, maxfraglen: int, left: int) -> int:
+    """Bytes that still fit the last fragment; one that others follow ends at a multiple of 8."""
+    have = cork.queue[-1].len
+    room = mtu - have
+    return room if left <= room else maxfraglen - have
+
+
+def _new_fragment(
+    sk: InetSock, cork: InetCork, maxfraglen: int, left: int, transhdrlen: int, flags: int
+) -> int:
+    """Start a fragment: buffer, network header, and what the one before holds beyond a multiple of
+    8.
+    """
+    net = sk.net
+    dev = cork.dst.dev
+    mtu = cork.fragsize
+    previous = cork.queue[-1] if cork.queue else None
+    gap = max(0, previous.len - maxfraglen) if previous is not None else 0
+    datalen = left + gap
+    if datalen > mtu - IP_HDR_LEN:
+        datalen = maxfraglen - IP_HDR_LEN
+    size = datalen + IP_HDR_LEN
+    if flags & MSG_MORE and not dev.features & NETIF_F_SG:
+        size = mtu
+    if previous is None:
+        err = sock_wait_for_wmem(sk, sk.sndtimeo(bool(flags & MSG_DONTWAIT)))
+        if err:
+            return err
+    elif sk.sk_wmem_alloc > 2 * sk.sk_sndbuf:
+        return -ENOBUFS
+    hh_len = ((dev.hard_header_len + dev.needed_headroom) & ~15) + 16
+    skb = alloc_skb(net.skbs, hh_len + size + 15)
+    if skb is None:
+        return -ENOBUFS
+    skb.ip_summed = CHECKSUM_NONE
+    skb.reserve(hh_len)
+    skb.network_header = skb.put(IP_HDR_LEN)
+    skb.transport_header = skb.network_header + IP_HDR_LEN
+    if transhdrlen:
+        skb.put(transhdrlen)
+    if gap and previous is not None:
+        skb.put_data(previous.copy_bits(maxfraglen, gap))
+        previous.trim(maxfraglen)
+    sk.set_owner_w(skb)
+    cork.queue.append(skb)
+    return 0
+
+
+def _fill(sk: InetSock, skb: SkBuff, frag: PageFrag, msg: MsgHdr, size: int) -> int:
+    """Copy `size` bytes of user data to the end of a fragment: linear part first, then pages.
+
+    Linux: ip_generic_getfrag.
+    """
+    if not skb.data_len and skb.tailroom >= size:
+        where = skb.put(size)
+        return 0 if msg.iter.copy_from_iter_full(where, size) else -EFAULT
+    while size:
+        if not frag.refill(1):
+            return -ENOBUFS
+        page = frag.page
+        assert page is not None
+        merge = skb.can_coalesce(page, frag.offset)
+        if not merge and skb.shinfo.nr_frags >= MAX_SKB_FRAGS:
+            return -EMSGSIZE
+        run = min(size, frag.size - frag.offset)
+        if not msg.iter.copy_from_iter_full(page.addr + frag.offset, run):
+            return -EFAULT
+        if merge:
+            skb.shinfo.frags[-1].size += run
+        else:
+            page.get()
+            skb.fill_page_desc(page, frag.offset, run)
+        frag.offset += run
+        skb.len += run
+        skb.data_len += run
+        skb.truesize += run
+        sk.sk_wmem_alloc += run
+        size -= run
+    return 0
+
+
+def ip_make_skb(sk: InetSock, cork: InetCork) -> SkBuff:
+    """Join the fragments into one packet and give it its IP header. Linux: __ip_make_skb."""
+    queue = cork.queue
+    skb = queue.popleft()
+    for part in queue:
+        part.pull(IP_HDR_LEN)
+        skb.len += part.len
+        skb.data_len += part.len
+        skb.truesize += part.truesize
+        part.destructor = None
+        part.sk = None
+    if queue:
+        skb.shinfo.frag_list = list(queue)
+        queue.clear()
+    dst = cork.dst
+    skb.ignore_df = ip_sk_ignore_df(sk)
+    always = sk.pmtudisc in (IP_PMTUDISC_DO, IP_PMTUDISC_PROBE)
+    fits = skb.len <= cork.fragsize and ip_dont_fragment(sk, dst)
+    frag_off = IP_DF if always or fits else 0
+    saddr, daddr, protocol = cork.saddr, cork.daddr, sk.sk_protocol
+    ident = ip_select_ident(sk.net, sk, skb, frag_off, saddr, daddr, protocol)
+    skb.pull(IP_HDR_LEN)
+    ip_push_header(skb, cork.tos, ident, frag_off, cork.ttl, protocol, saddr, daddr)
+    skb.priority = cork.priority
+    skb.mark = sk.sk_mark
+    skb.dst = dst
+    return skb
+
+
+def ip_send_skb(sk: InetSock, skb: SkBuff) -> int:
+    """Send a finished datagram: 0 or a negative errno; congestion further down is no error.
+
+    Linux: ip_send_skb.
+    """
+    err = ip_local_out(sk.net, sk, skb)
+    if err > 0:
+        err = net_xmit_errno(err)
+    if err:
+        sk.net.count("IpOutDiscards")
+    return err
+
+
+def ip_flush_pending(cork: InetCork) -> None:
+    """Throw away a datagram that is not finished. Linux: ip_flush_pending_frames."""
+    while cork.queue:
+        kfree_skb_reason(cork.queue.pop(), drop_reason.QUEUE_PURGE)
+    cork.length = 0

@@ -1,0 +1,1 @@
+"""Netfilter: the hooks on the way of a packet. Linux: net/netfilter."""

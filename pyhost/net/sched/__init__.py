@@ -1,0 +1,1 @@
+"""Packet schedulers. Linux: net/sched."""

@@ -1,0 +1,185 @@
+"""ICMP: echo, errors sent and received, limits."""
+
+from __future__ import annotations
+
+import pytest
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.packet import Packet, Raw
+
+from pyhost.kernel.clock import NSEC_PER_MSEC, NSEC_PER_SEC
+from pyhost.uapi.errno import ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, ENOPROTOOPT
+from pyhost.uapi.ip import IP_RECVERR
+from pyhost.uapi.socket import SOL_IP
+from tests.unit.net.ipv4.udp_host import Udp, in_task
+from tests.unit.net.ipv4.wire import inject, ip_sent, to_b
+from tests.unit.net.support import A_ADDR, Pair, two_hosts
+
+PORT = 5000
+
+
+@pytest.fixture
+def pair() -> Pair:
+    return two_hosts()
+
+
+def from_a(payload: Packet, **fields: object) -> bytes:
+    return to_b(IP(src="10.0.0.1", dst="10.0.0.2", **fields) / payload)
+
+
+def icmp_checksum_good(packet: Packet) -> bool:
+    again = packet.copy()
+    del again.chksum
+    del again[ICMP].chksum
+    rebuilt = IP(bytes(again))
+    return bool(rebuilt.chksum == packet.chksum and rebuilt[ICMP].chksum == packet[ICMP].chksum)
+
+
+@pytest.mark.parametrize("size", [0, 1, 56, 1472])
+def test_an_echo_request_comes_back_with_its_data(pair: Pair, size: int) -> None:
+    data = bytes(range(256)) * 6
+    inject(pair, from_a(ICMP(id=7, seq=9) / Raw(data[:size]), tos=0x10))
+    (reply,) = ip_sent(pair.b)
+    assert (reply.src, reply.dst, reply.tos) == ("10.0.0.2", "10.0.0.1", 0x10)
+    assert (reply[ICMP].type, reply[ICMP].code, reply[ICMP].id, reply[ICMP].seq) == (0, 0, 7, 9)
+    assert bytes(reply[ICMP].payload) == data[:size]
+    assert icmp_checksum_good(reply)
+
+
+def test_a_big_echo_is_put_together_and_answered_in_fragments(pair: Pair) -> None:
+    data = bytes(4000)
+    whole = bytes(IP(bytes(IP(src="10.0.0.1", dst="10.0.0.2") / ICMP(id=1) / Raw(data)))[ICMP])
+    for at in range(0, len(whole), 1480):
+        more = "MF" if at + 1480 < len(whole) else 0
+        pair.b.nic.inject(
+            from_a(Raw(whole[at : at + 1480]), proto=1, id=5, flags=more, frag=at // 8)
+        )
+    pair.run()
+    answers = ip_sent(pair.b)
+    assert [(packet.frag, str(packet.flags)) for packet in answers] == [
+        (0, "MF"),
+        (185, "MF"),
+        (370, ""),
+    ]
+    body = b"".join(bytes(packet)[20:] for packet in answers)
+    assert bytes(ICMP(body).payload) == data
+
+
+def test_echo_can_be_switched_off_and_broadcasts_are_ignored() -> None:
+    pair = two_hosts(sysctls={"net.ipv4.icmp_echo_ignore_all": "1"})
+    inject(pair, from_a(ICMP()))
+    assert ip_sent(pair.b) == []
+    other = two_hosts()
+    frame = to_b(IP(src="10.0.0.1", dst="10.0.0.255") / ICMP())
+    inject(other, b"\xff" * 6 + frame[6:])
+    assert ip_sent(other.b) == []
+
+
+def test_padding_of_the_frame_is_not_part_of_the_echo(pair: Pair) -> None:
+    inject(pair, from_a(ICMP() / Raw(b"abc")) + bytes(20))
+    assert bytes(ip_sent(pair.b)[0][ICMP].payload) == b"abc"
+
+
+def test_a_damaged_echo_is_dropped(pair: Pair) -> None:
+    frame = bytearray(from_a(ICMP() / Raw(b"data")))
+    frame[-1] ^= 1
+    inject(pair, bytes(frame))
+    assert ip_sent(pair.b) == []
+    assert pair.b.net.drops == {"ICMP_CSUM": 1}
+
+
+def test_port_unreachable_quotes_at_most_576_bytes_in_all(pair: Pair) -> None:
+    frame = from_a(UDP(dport=1) / Raw(bytes(1000)), tos=0x10)
+    inject(pair, frame)
+    (answer,) = ip_sent(pair.b)
+    assert (answer[ICMP].type, answer[ICMP].code, answer.len) == (3, 3, 576)
+    assert answer.tos == 0xC0 | 0x10
+    assert str(answer.flags) == ""
+    assert bytes(answer)[28:] == frame[14 : 14 + 548]
+    assert icmp_checksum_good(answer)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [UDP(dport=1), ICMP(type=3, code=1) / IP() / UDP(), Raw(b"12345678")],
+    ids=["UDP", "ICMP error", "rest"],
+)
+def test_errors_answer_no_errors_no_broadcasts_and_no_later_fragments(
+    pair: Pair, payload: Packet
+) -> None:
+    frame = to_b(IP(src="10.0.0.1", dst="10.0.0.255") / payload)
+    inject(pair, b"\xff" * 6 + frame[6:])
+    inject(pair, from_a(ICMP(type=3, code=3) / IP(src="10.0.0.2", dst="10.0.0.1") / UDP()))
+    inject(pair, to_b(IP(src="10.0.0.1", dst="10.0.0.2", frag=4, proto=200) / Raw(bytes(16))))
+    assert ip_sent(pair.b) == []
+
+
+def test_errors_to_one_host_come_in_a_burst_of_six_then_one_a_second(pair: Pair) -> None:
+    frame = from_a(UDP(dport=1) / Raw(b"x"))
+    for _ in range(20):
+        pair.b.nic.inject(frame)
+    pair.run(until=100 * NSEC_PER_MSEC)
+    assert len(ip_sent(pair.b)) == 6
+    for _ in range(5):
+        pair.b.nic.inject(frame)
+    pair.run(until=900 * NSEC_PER_MSEC)
+    assert len(ip_sent(pair.b)) == 6
+    pair.clock.call_at(
+        3 * NSEC_PER_SEC, lambda: [pair.b.nic.inject(frame) for _ in range(5)] and None
+    )
+    pair.run(until=4 * NSEC_PER_SEC)
+    assert len(ip_sent(pair.b)) == 9
+    assert pair.b.net.mib["IcmpOutRateLimitHost"] == 30 - 9
+
+
+def test_errors_to_many_hosts_share_one_limit(pair: Pair) -> None:
+    for index in range(80):
+        packet = IP(src=f"10.0.0.{100 + index}", dst="10.0.0.2") / UDP(dport=1)
+        pair.b.nic.inject(to_b(packet))
+    pair.run(until=NSEC_PER_MSEC)
+    assert pair.b.net.mib["IcmpMsgOutType3"] == 50
+    assert pair.b.net.mib["IcmpOutRateLimitGlobal"] == 30
+
+
+def unreachable(pair: Pair, code: int, recverr: bool, **fields: object) -> tuple[int, Udp]:
+    """What a connected socket of `b` has as its error after an ICMP error about its datagram."""
+    sock = Udp(pair.b.kernel, PORT)
+    in_task(pair.b.kernel, lambda: sock.connect(A_ADDR, 9), pair.run)
+    sock.setsockopt(SOL_IP, IP_RECVERR, recverr)
+    quoted = IP(src="10.0.0.2", dst="10.0.0.1") / UDP(sport=PORT, dport=9) / Raw(b"quoted")
+    inject(pair, from_a(ICMP(type=3, code=code, **fields) / quoted))
+    return sock.sk.sk_err, sock
+
+
+@pytest.mark.parametrize(
+    ("code", "plain", "with_recverr"),
+    [
+        (0, 0, 101),
+        (1, 0, EHOSTUNREACH),
+        (2, ENOPROTOOPT, ENOPROTOOPT),
+        (3, ECONNREFUSED, ECONNREFUSED),
+        (13, 113, 113),
+    ],
+)
+def test_fatal_errors_reach_a_connected_socket_and_the_rest_who_asked(
+    code: int, plain: int, with_recverr: int
+) -> None:
+    assert unreachable(two_hosts(), code, False)[0] == plain
+    assert unreachable(two_hosts(), code, True)[0] == with_recverr
+
+
+@pytest.mark.claim("S37")
+def test_fragmentation_needed_lowers_the_path_mtu_and_later_datagrams_are_cut(pair: Pair) -> None:
+    error, sock = unreachable(pair, 4, False, nexthopmtu=1000)
+    assert error == EMSGSIZE
+    sock.sk.sk_err = 0
+    in_task(pair.b.kernel, lambda: sock.send(bytes(1200)), pair.run)
+    sent = [packet for packet in ip_sent(pair.b) if packet.proto == 17]
+    assert [(packet.len, packet.frag) for packet in sent] == [(996, 0), (252, 122)]
+
+
+def test_an_error_for_a_stranger_changes_nothing(pair: Pair) -> None:
+    quoted = IP(src="10.0.0.2", dst="10.0.0.1") / UDP(sport=4444, dport=9)
+    inject(pair, from_a(ICMP(type=3, code=3) / quoted))
+    assert pair.b.net.mib["IcmpInErrors"] == 1
+    inject(pair, from_a(ICMP(type=3, code=3) / Raw(b"short")))
+    assert pair.b.net.mib["IcmpInErrors"] == 2
