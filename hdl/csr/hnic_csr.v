@@ -1,0 +1,119 @@
+// hnic_csr: the registers of the whole card (not of a queue, not the counters), and the free-running cycle counter.
+//
+// Latency: a write acts in the next cycle; `rd_data` answers one cycle after `rd_en` and is 0 for foreign addresses.
+// Writing CTRL.RESET raises `reset_request` until `reset_done`; that pulse also clears CTRL.ENABLE.
+//
+// | parameter | legal     | meaning                        |
+// |-----------|-----------|--------------------------------|
+// | MAX_FRAME | 60..16000 | value of the MAX_FRAME register|
+//
+// Test: tests/hdl/test_hnic_csr.py
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+`include "hnic_regs.vh"
+
+module hnic_csr #(
+    parameter MAX_FRAME = 9600
+) (
+    input  wire        clk,
+    input  wire        rst,
+    input  wire        wr_en,
+    input  wire [15:0] wr_addr,
+    input  wire [31:0] wr_data,
+    input  wire        rd_en,
+    input  wire [15:0] rd_addr,
+    output wire [31:0] rd_data,
+    output wire        cfg_enable,
+    output wire [`HNIC_LINK_CFG_IFG_W-1:0] cfg_ifg,
+    output wire        reset_request,
+    input  wire        reset_done,
+    input  wire        status_busy,
+    output wire [63:0] cycle
+);
+    localparam [7:0] IFG_MIN = 8'd12;
+    localparam [7:0] IFG_MAX = 8'd252;
+
+    reg        enable_q;
+    reg        reset_q;
+    reg [7:0]  ifg_q;
+    reg [31:0] mac_lo_q;
+    reg [`HNIC_MAC_HI_OCTETS_W-1:0] mac_hi_q;
+    reg [31:0] scratch_q;
+    reg [63:0] cycle_q;
+    reg [31:0] cycle_hi_q;
+    reg [31:0] rd_data_q;
+
+    assign cfg_enable    = enable_q;
+    assign cfg_ifg       = ifg_q;
+    assign reset_request = reset_q;
+    assign cycle         = cycle_q;
+    assign rd_data       = rd_data_q;
+
+    function [7:0] legal_ifg;
+        input [7:0] wanted;
+        legal_ifg = wanted < IFG_MIN ? IFG_MIN : wanted > IFG_MAX ? IFG_MAX : wanted;
+    endfunction
+
+    always @(posedge clk) begin : write
+        if (wr_en) begin
+            case (wr_addr)
+                `HNIC_CTRL: begin
+                    enable_q <= wr_data[`HNIC_CTRL_ENABLE_LSB];
+                    if (wr_data[`HNIC_CTRL_RESET_LSB]) reset_q <= 1'b1;
+                end
+                `HNIC_LINK_CFG: ifg_q <= legal_ifg(wr_data[`HNIC_LINK_CFG_IFG_LSB +: `HNIC_LINK_CFG_IFG_W]);
+                `HNIC_MAC_LO:   mac_lo_q <= wr_data;
+                `HNIC_MAC_HI:   mac_hi_q <= wr_data[`HNIC_MAC_HI_OCTETS_LSB +: `HNIC_MAC_HI_OCTETS_W];
+                `HNIC_SCRATCH:  scratch_q <= wr_data;
+                default: ;
+            endcase
+        end
+        if (reset_done) begin
+            reset_q  <= 1'b0;
+            enable_q <= 1'b0;
+        end
+        if (rst) begin
+            enable_q  <= 1'b0;
+            reset_q   <= 1'b0;
+            ifg_q     <= `HNIC_LINK_CFG_IFG_RST;
+            mac_lo_q  <= `HNIC_MAC_LO_OCTETS_RST;
+            mac_hi_q  <= `HNIC_MAC_HI_OCTETS_RST;
+            scratch_q <= `HNIC_SCRATCH_VALUE_RST;
+        end
+    end
+
+    always @(posedge clk) begin : count
+        cycle_q <= cycle_q + 1'b1;
+        if (rd_en && rd_addr == `HNIC_CYCLE_LO) cycle_hi_q <= cycle_q[63:32];
+        if (rst) begin
+            cycle_q    <= 64'd0;
+            cycle_hi_q <= 32'd0;
+        end
+    end
+
+    always @(posedge clk) begin : read
+        if (rd_en) begin
+            case (rd_addr)
+                `HNIC_ID:          rd_data_q <= `HNIC_ID_RST;
+                `HNIC_VERSION:     rd_data_q <= `HNIC_VERSION_RST;
+                `HNIC_FEATURES:    rd_data_q <= `HNIC_FEATURES_RST;
+                `HNIC_QUEUES:      rd_data_q <= `HNIC_QUEUES_RST;
+                `HNIC_CTRL:        rd_data_q <= ({31'd0, enable_q} << `HNIC_CTRL_ENABLE_LSB)
+                                              | ({31'd0, reset_q} << `HNIC_CTRL_RESET_LSB);
+                `HNIC_STATUS:      rd_data_q <= {31'd0, status_busy} << `HNIC_STATUS_BUSY_LSB;
+                `HNIC_LINK_CFG:    rd_data_q <= {24'd0, ifg_q} << `HNIC_LINK_CFG_IFG_LSB;
+                `HNIC_LINK_STATUS: rd_data_q <= `HNIC_LINK_STATUS_RST;
+                `HNIC_MAC_LO:      rd_data_q <= mac_lo_q;
+                `HNIC_MAC_HI:      rd_data_q <= {16'd0, mac_hi_q};
+                `HNIC_MAX_FRAME:   rd_data_q <= MAX_FRAME[31:0];
+                `HNIC_SCRATCH:     rd_data_q <= scratch_q;
+                `HNIC_CYCLE_LO:    rd_data_q <= cycle_q[31:0];
+                `HNIC_CYCLE_HI:    rd_data_q <= cycle_hi_q;
+                default:           rd_data_q <= 32'd0;
+            endcase
+        end
+    end
+endmodule
+
+`resetall

@@ -1,0 +1,121 @@
+// hnic_csr_queue: the register block of one queue.
+//
+// Why: the blocks are alike for each queue, at a stride, so that queues are added by instances.
+// Latency: a write acts in the next cycle; `rd_data` answers one cycle after `rd_en`, 0 for foreign addresses.
+//
+// | parameter | legal                      | meaning                    |
+// |-----------|----------------------------|----------------------------|
+// | BASE      | multiple of the stride     | offset of this block       |
+// | VECTOR    | 0..255                     | value of IRQ_VECTOR        |
+//
+// Test: tests/hdl/test_hnic_csr_queue.py
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+`include "hnic_regs.vh"
+
+module hnic_csr_queue #(
+    parameter [15:0] BASE = `HNIC_TXQ_BASE,
+    parameter [7:0]  VECTOR = 8'd0
+) (
+    input  wire        clk,
+    input  wire        rst,
+    input  wire        wr_en,
+    input  wire [15:0] wr_addr,
+    input  wire [31:0] wr_data,
+    input  wire        rd_en,
+    input  wire [15:0] rd_addr,
+    output wire [31:0] rd_data,
+    output wire        cfg_enable,
+    output wire [63:0] cfg_base,
+    output wire [3:0]  cfg_size,
+    output wire [63:0] cfg_cpl_base,
+    output wire [3:0]  cfg_cpl_size,
+    output wire        doorbell,       // pulse with doorbell_tail
+    output wire [15:0] doorbell_tail,
+    output wire        arm,            // pulse with arm_index
+    output wire [15:0] arm_index,
+    input  wire        status_active,
+    input  wire [15:0] status_tail,
+    input  wire [15:0] status_head,
+    input  wire [15:0] status_cpl_head
+);
+    localparam [15:0] OFFSET_MASK = `HNIC_TXQ_STRIDE - 16'd1;
+    localparam [31:0] RING_ALIGN = ~32'd63;  // rings are aligned to 64 bytes
+
+    generate
+        if ((BASE & OFFSET_MASK) != 16'd0) begin : gen_error_hnic_csr_queue_base
+            ERROR_hnic_csr_queue_base u_stop ();
+        end
+    endgenerate
+
+    reg        enable_q;
+    reg [63:0] base_q;
+    reg [63:0] cpl_base_q;
+    reg [3:0]  size_q;
+    reg [3:0]  cpl_size_q;
+    reg [15:0] arm_index_q;
+    reg [31:0] rd_data_q;
+
+    wire        wr_mine = wr_en && (wr_addr & ~OFFSET_MASK) == BASE;
+    wire        rd_mine = (rd_addr & ~OFFSET_MASK) == BASE;
+    wire [15:0] wr_offset = wr_addr & OFFSET_MASK;
+
+    assign cfg_enable    = enable_q;
+    assign cfg_base      = base_q;
+    assign cfg_size      = size_q;
+    assign cfg_cpl_base  = cpl_base_q;
+    assign cfg_cpl_size  = cpl_size_q;
+    assign doorbell      = wr_mine && wr_offset == `HNIC_Q_DOORBELL;
+    assign doorbell_tail = wr_data[`HNIC_Q_DOORBELL_TAIL_LSB +: `HNIC_Q_DOORBELL_TAIL_W];
+    assign arm           = wr_mine && wr_offset == `HNIC_Q_IRQ_ARM;
+    assign arm_index     = wr_data[`HNIC_Q_IRQ_ARM_INDEX_LSB +: `HNIC_Q_IRQ_ARM_INDEX_W];
+    assign rd_data       = rd_data_q;
+
+    always @(posedge clk) begin : write
+        if (wr_mine) begin
+            case (wr_offset)
+                `HNIC_Q_CTRL:        enable_q <= wr_data[`HNIC_Q_CTRL_ENABLE_LSB];
+                `HNIC_Q_BASE_LO:     base_q[31:0] <= wr_data & RING_ALIGN;
+                `HNIC_Q_BASE_HI:     base_q[63:32] <= wr_data;
+                `HNIC_Q_SIZE:        size_q <= wr_data[`HNIC_Q_SIZE_LOG2_LSB +: `HNIC_Q_SIZE_LOG2_W];
+                `HNIC_Q_CPL_BASE_LO: cpl_base_q[31:0] <= wr_data & RING_ALIGN;
+                `HNIC_Q_CPL_BASE_HI: cpl_base_q[63:32] <= wr_data;
+                `HNIC_Q_CPL_SIZE:    cpl_size_q <= wr_data[`HNIC_Q_CPL_SIZE_LOG2_LSB +: `HNIC_Q_CPL_SIZE_LOG2_W];
+                `HNIC_Q_IRQ_ARM:     arm_index_q <= arm_index;
+                default: ;
+            endcase
+        end
+        if (rst) begin
+            enable_q    <= 1'b0;
+            base_q      <= 64'd0;
+            cpl_base_q  <= 64'd0;
+            size_q      <= `HNIC_Q_SIZE_LOG2_RST;
+            cpl_size_q  <= `HNIC_Q_CPL_SIZE_LOG2_RST;
+            arm_index_q <= 16'd0;
+        end
+    end
+
+    always @(posedge clk) begin : read
+        if (rd_en) begin
+            case (rd_mine ? rd_addr & OFFSET_MASK : OFFSET_MASK)
+                `HNIC_Q_CTRL:        rd_data_q <= {31'd0, enable_q};
+                `HNIC_Q_STATUS:      rd_data_q <= {31'd0, status_active};
+                `HNIC_Q_BASE_LO:     rd_data_q <= base_q[31:0];
+                `HNIC_Q_BASE_HI:     rd_data_q <= base_q[63:32];
+                `HNIC_Q_SIZE:        rd_data_q <= {28'd0, size_q};
+                `HNIC_Q_CPL_BASE_LO: rd_data_q <= cpl_base_q[31:0];
+                `HNIC_Q_CPL_BASE_HI: rd_data_q <= cpl_base_q[63:32];
+                `HNIC_Q_CPL_SIZE:    rd_data_q <= {28'd0, cpl_size_q};
+                `HNIC_Q_DOORBELL:    rd_data_q <= {16'd0, status_tail};
+                `HNIC_Q_HEAD:        rd_data_q <= {16'd0, status_head};
+                `HNIC_Q_IRQ_ARM:     rd_data_q <= {16'd0, arm_index_q};
+                `HNIC_Q_CPL_HEAD:    rd_data_q <= {16'd0, status_cpl_head};
+                `HNIC_Q_IRQ_VECTOR:  rd_data_q <= {24'd0, VECTOR};
+                default:             rd_data_q <= 32'd0;
+            endcase
+        end
+    end
+endmodule
+
+`resetall

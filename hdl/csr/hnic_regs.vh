@@ -1,0 +1,303 @@
+// Generated from hdl/csr/hnic.rdl by hdl/csr/export.py. Do not edit.
+`ifndef HNIC_REGS_VH
+`define HNIC_REGS_VH
+
+// Registers
+`define HNIC_ID 16'h0000  // Identification
+`define HNIC_ID_RST 32'h43494E48
+`define HNIC_ID_MAGIC_LSB 0
+`define HNIC_ID_MAGIC_W 32
+`define HNIC_ID_MAGIC_RST 32'h43494E48
+`define HNIC_VERSION 16'h0004  // Version of this register map
+`define HNIC_VERSION_RST 32'h00010000
+`define HNIC_VERSION_MINOR_LSB 0
+`define HNIC_VERSION_MINOR_W 16
+`define HNIC_VERSION_MINOR_RST 16'h0000
+`define HNIC_VERSION_MAJOR_LSB 16
+`define HNIC_VERSION_MAJOR_W 16
+`define HNIC_VERSION_MAJOR_RST 16'h0001
+`define HNIC_FEATURES 16'h0008  // Features of this card
+`define HNIC_FEATURES_RST 32'h00000001
+`define HNIC_FEATURES_CSUM_LSB 0
+`define HNIC_FEATURES_CSUM_W 1
+`define HNIC_FEATURES_CSUM_RST 1'h1
+`define HNIC_FEATURES_TSO_LSB 1
+`define HNIC_FEATURES_TSO_W 1
+`define HNIC_FEATURES_TSO_RST 1'h0
+`define HNIC_FEATURES_VLAN_LSB 2
+`define HNIC_FEATURES_VLAN_W 1
+`define HNIC_FEATURES_VLAN_RST 1'h0
+`define HNIC_FEATURES_RX_LSB 3
+`define HNIC_FEATURES_RX_W 1
+`define HNIC_FEATURES_RX_RST 1'h0
+`define HNIC_QUEUES 16'h000C  // Queues of this card
+`define HNIC_QUEUES_RST 32'h00000101
+`define HNIC_QUEUES_TXQ_LSB 0
+`define HNIC_QUEUES_TXQ_W 8
+`define HNIC_QUEUES_TXQ_RST 8'h01
+`define HNIC_QUEUES_RXQ_LSB 8
+`define HNIC_QUEUES_RXQ_W 8
+`define HNIC_QUEUES_RXQ_RST 8'h01
+`define HNIC_CTRL 16'h0010  // Control
+`define HNIC_CTRL_RST 32'h00000000
+`define HNIC_CTRL_ENABLE_LSB 0
+`define HNIC_CTRL_ENABLE_W 1
+`define HNIC_CTRL_ENABLE_RST 1'h0
+`define HNIC_CTRL_RESET_LSB 1
+`define HNIC_CTRL_RESET_W 1
+`define HNIC_CTRL_RESET_RST 1'h0
+`define HNIC_STATUS 16'h0014  // Status
+`define HNIC_STATUS_RST 32'h00000000
+`define HNIC_STATUS_BUSY_LSB 0
+`define HNIC_STATUS_BUSY_W 1
+`define HNIC_STATUS_BUSY_RST 1'h0
+`define HNIC_LINK_CFG 16'h0018  // Link configuration
+`define HNIC_LINK_CFG_RST 32'h0000000C
+`define HNIC_LINK_CFG_IFG_LSB 0
+`define HNIC_LINK_CFG_IFG_W 8
+`define HNIC_LINK_CFG_IFG_RST 8'h0C
+`define HNIC_LINK_STATUS 16'h001C  // Link status
+`define HNIC_LINK_STATUS_RST 32'h00271001
+`define HNIC_LINK_STATUS_UP_LSB 0
+`define HNIC_LINK_STATUS_UP_W 1
+`define HNIC_LINK_STATUS_UP_RST 1'h1
+`define HNIC_LINK_STATUS_SPEED_LSB 8
+`define HNIC_LINK_STATUS_SPEED_W 24
+`define HNIC_LINK_STATUS_SPEED_RST 24'h002710
+`define HNIC_MAC_LO 16'h0020  // MAC address, octets 0 to 3
+`define HNIC_MAC_LO_RST 32'h00000002
+`define HNIC_MAC_LO_OCTETS_LSB 0
+`define HNIC_MAC_LO_OCTETS_W 32
+`define HNIC_MAC_LO_OCTETS_RST 32'h00000002
+`define HNIC_MAC_HI 16'h0024  // MAC address, octets 4 and 5
+`define HNIC_MAC_HI_RST 32'h00000100
+`define HNIC_MAC_HI_OCTETS_LSB 0
+`define HNIC_MAC_HI_OCTETS_W 16
+`define HNIC_MAC_HI_OCTETS_RST 16'h0100
+`define HNIC_MAX_FRAME 16'h0028  // Longest frame
+`define HNIC_MAX_FRAME_RST 32'h00000000
+`define HNIC_MAX_FRAME_BYTES_LSB 0
+`define HNIC_MAX_FRAME_BYTES_W 16
+`define HNIC_MAX_FRAME_BYTES_RST 16'h0000
+`define HNIC_SCRATCH 16'h002C  // Scratch
+`define HNIC_SCRATCH_RST 32'h00000000
+`define HNIC_SCRATCH_VALUE_LSB 0
+`define HNIC_SCRATCH_VALUE_W 32
+`define HNIC_SCRATCH_VALUE_RST 32'h00000000
+`define HNIC_CYCLE_LO 16'h0030  // Cycle counter, low half
+`define HNIC_CYCLE_LO_RST 32'h00000000
+`define HNIC_CYCLE_LO_COUNT_LSB 0
+`define HNIC_CYCLE_LO_COUNT_W 32
+`define HNIC_CYCLE_LO_COUNT_RST 32'h00000000
+`define HNIC_CYCLE_HI 16'h0034  // Cycle counter, high half
+`define HNIC_CYCLE_HI_RST 32'h00000000
+`define HNIC_CYCLE_HI_COUNT_LSB 0
+`define HNIC_CYCLE_HI_COUNT_W 32
+`define HNIC_CYCLE_HI_COUNT_RST 32'h00000000
+`define HNIC_STAT_TX_FRAMES 16'h0100  // Frames sent
+`define HNIC_STAT_TX_FRAMES_RST 32'h00000000
+`define HNIC_STAT_TX_FRAMES_COUNT_LSB 0
+`define HNIC_STAT_TX_FRAMES_COUNT_W 32
+`define HNIC_STAT_TX_FRAMES_COUNT_RST 32'h00000000
+`define HNIC_STAT_TX_BYTES 16'h0104  // Bytes sent, with padding, without FCS
+`define HNIC_STAT_TX_BYTES_RST 32'h00000000
+`define HNIC_STAT_TX_BYTES_COUNT_LSB 0
+`define HNIC_STAT_TX_BYTES_COUNT_W 32
+`define HNIC_STAT_TX_BYTES_COUNT_RST 32'h00000000
+`define HNIC_STAT_TX_DROPS 16'h0108  // Packets dropped with an error status
+`define HNIC_STAT_TX_DROPS_RST 32'h00000000
+`define HNIC_STAT_TX_DROPS_COUNT_LSB 0
+`define HNIC_STAT_TX_DROPS_COUNT_W 32
+`define HNIC_STAT_TX_DROPS_COUNT_RST 32'h00000000
+`define HNIC_STAT_TX_CSUMS 16'h010C  // Checksums inserted
+`define HNIC_STAT_TX_CSUMS_RST 32'h00000000
+`define HNIC_STAT_TX_CSUMS_COUNT_LSB 0
+`define HNIC_STAT_TX_CSUMS_COUNT_W 32
+`define HNIC_STAT_TX_CSUMS_COUNT_RST 32'h00000000
+`define HNIC_STAT_TX_DESCS 16'h0110  // Descriptors taken
+`define HNIC_STAT_TX_DESCS_RST 32'h00000000
+`define HNIC_STAT_TX_DESCS_COUNT_LSB 0
+`define HNIC_STAT_TX_DESCS_COUNT_W 32
+`define HNIC_STAT_TX_DESCS_COUNT_RST 32'h00000000
+`define HNIC_STAT_CPLS 16'h0114  // Completions whose write was answered
+`define HNIC_STAT_CPLS_RST 32'h00000000
+`define HNIC_STAT_CPLS_COUNT_LSB 0
+`define HNIC_STAT_CPLS_COUNT_W 32
+`define HNIC_STAT_CPLS_COUNT_RST 32'h00000000
+`define HNIC_STAT_AXI_RD_ERRS 16'h0118  // Read beats answered with an error
+`define HNIC_STAT_AXI_RD_ERRS_RST 32'h00000000
+`define HNIC_STAT_AXI_RD_ERRS_COUNT_LSB 0
+`define HNIC_STAT_AXI_RD_ERRS_COUNT_W 32
+`define HNIC_STAT_AXI_RD_ERRS_COUNT_RST 32'h00000000
+`define HNIC_STAT_AXI_WR_ERRS 16'h011C  // Writes answered with an error
+`define HNIC_STAT_AXI_WR_ERRS_RST 32'h00000000
+`define HNIC_STAT_AXI_WR_ERRS_COUNT_LSB 0
+`define HNIC_STAT_AXI_WR_ERRS_COUNT_W 32
+`define HNIC_STAT_AXI_WR_ERRS_COUNT_RST 32'h00000000
+`define HNIC_STAT_DOORBELL_ERRS 16'h0120  // Doorbells ignored
+`define HNIC_STAT_DOORBELL_ERRS_RST 32'h00000000
+`define HNIC_STAT_DOORBELL_ERRS_COUNT_LSB 0
+`define HNIC_STAT_DOORBELL_ERRS_COUNT_W 32
+`define HNIC_STAT_DOORBELL_ERRS_COUNT_RST 32'h00000000
+`define HNIC_STAT_IRQS 16'h0124  // Interrupts fired
+`define HNIC_STAT_IRQS_RST 32'h00000000
+`define HNIC_STAT_IRQS_COUNT_LSB 0
+`define HNIC_STAT_IRQS_COUNT_W 32
+`define HNIC_STAT_IRQS_COUNT_RST 32'h00000000
+
+// Queue blocks
+`define HNIC_TXQ_BASE 16'h4000  // TX queue
+`define HNIC_TXQ_STRIDE 16'h0100
+`define HNIC_RXQ_BASE 16'h8000  // RX queue (served by the test bench; the RTL reads 0 here)
+`define HNIC_RXQ_STRIDE 16'h0100
+`define HNIC_Q_CTRL 16'h0000  // Queue control
+`define HNIC_Q_CTRL_RST 32'h00000000
+`define HNIC_Q_CTRL_ENABLE_LSB 0
+`define HNIC_Q_CTRL_ENABLE_W 1
+`define HNIC_Q_CTRL_ENABLE_RST 1'h0
+`define HNIC_Q_STATUS 16'h0004  // Queue status
+`define HNIC_Q_STATUS_RST 32'h00000000
+`define HNIC_Q_STATUS_ACTIVE_LSB 0
+`define HNIC_Q_STATUS_ACTIVE_W 1
+`define HNIC_Q_STATUS_ACTIVE_RST 1'h0
+`define HNIC_Q_BASE_LO 16'h0008  // Descriptor ring, low half of the address (64-byte aligned)
+`define HNIC_Q_BASE_LO_RST 32'h00000000
+`define HNIC_Q_BASE_LO_ADDR_LSB 0
+`define HNIC_Q_BASE_LO_ADDR_W 32
+`define HNIC_Q_BASE_LO_ADDR_RST 32'h00000000
+`define HNIC_Q_BASE_HI 16'h000C  // Descriptor ring, high half of the address
+`define HNIC_Q_BASE_HI_RST 32'h00000000
+`define HNIC_Q_BASE_HI_ADDR_LSB 0
+`define HNIC_Q_BASE_HI_ADDR_W 32
+`define HNIC_Q_BASE_HI_ADDR_RST 32'h00000000
+`define HNIC_Q_SIZE 16'h0010  // Descriptor ring size
+`define HNIC_Q_SIZE_RST 32'h00000006
+`define HNIC_Q_SIZE_LOG2_LSB 0
+`define HNIC_Q_SIZE_LOG2_W 4
+`define HNIC_Q_SIZE_LOG2_RST 4'h6
+`define HNIC_Q_CPL_BASE_LO 16'h0014  // Completion ring, low half of the address (64-byte aligned)
+`define HNIC_Q_CPL_BASE_LO_RST 32'h00000000
+`define HNIC_Q_CPL_BASE_LO_ADDR_LSB 0
+`define HNIC_Q_CPL_BASE_LO_ADDR_W 32
+`define HNIC_Q_CPL_BASE_LO_ADDR_RST 32'h00000000
+`define HNIC_Q_CPL_BASE_HI 16'h0018  // Completion ring, high half of the address
+`define HNIC_Q_CPL_BASE_HI_RST 32'h00000000
+`define HNIC_Q_CPL_BASE_HI_ADDR_LSB 0
+`define HNIC_Q_CPL_BASE_HI_ADDR_W 32
+`define HNIC_Q_CPL_BASE_HI_ADDR_RST 32'h00000000
+`define HNIC_Q_CPL_SIZE 16'h001C  // Completion ring size
+`define HNIC_Q_CPL_SIZE_RST 32'h00000006
+`define HNIC_Q_CPL_SIZE_LOG2_LSB 0
+`define HNIC_Q_CPL_SIZE_LOG2_W 4
+`define HNIC_Q_CPL_SIZE_LOG2_RST 4'h6
+`define HNIC_Q_DOORBELL 16'h0020  // Doorbell
+`define HNIC_Q_DOORBELL_RST 32'h00000000
+`define HNIC_Q_DOORBELL_TAIL_LSB 0
+`define HNIC_Q_DOORBELL_TAIL_W 16
+`define HNIC_Q_DOORBELL_TAIL_RST 16'h0000
+`define HNIC_Q_HEAD 16'h0024  // Head
+`define HNIC_Q_HEAD_RST 32'h00000000
+`define HNIC_Q_HEAD_INDEX_LSB 0
+`define HNIC_Q_HEAD_INDEX_W 16
+`define HNIC_Q_HEAD_INDEX_RST 16'h0000
+`define HNIC_Q_IRQ_ARM 16'h0028  // Interrupt arm
+`define HNIC_Q_IRQ_ARM_RST 32'h00000000
+`define HNIC_Q_IRQ_ARM_INDEX_LSB 0
+`define HNIC_Q_IRQ_ARM_INDEX_W 16
+`define HNIC_Q_IRQ_ARM_INDEX_RST 16'h0000
+`define HNIC_Q_CPL_HEAD 16'h002C  // Completion head
+`define HNIC_Q_CPL_HEAD_RST 32'h00000000
+`define HNIC_Q_CPL_HEAD_INDEX_LSB 0
+`define HNIC_Q_CPL_HEAD_INDEX_W 16
+`define HNIC_Q_CPL_HEAD_INDEX_RST 16'h0000
+`define HNIC_Q_IRQ_VECTOR 16'h0030  // Interrupt vector
+`define HNIC_Q_IRQ_VECTOR_RST 32'h00000000
+`define HNIC_Q_IRQ_VECTOR_VECTOR_LSB 0
+`define HNIC_Q_IRQ_VECTOR_VECTOR_W 8
+`define HNIC_Q_IRQ_VECTOR_VECTOR_RST 8'h00
+
+// TX descriptor
+`define HNIC_TXD_BYTES 32  // TX descriptor
+`define HNIC_TXD_ADDR_LSB 0
+`define HNIC_TXD_ADDR_W 64
+`define HNIC_TXD_LEN_LSB 64
+`define HNIC_TXD_LEN_W 20
+`define HNIC_TXD_SOP_LSB 84
+`define HNIC_TXD_SOP_W 1
+`define HNIC_TXD_EOP_LSB 85
+`define HNIC_TXD_EOP_W 1
+`define HNIC_TXD_CSUM_LSB 86
+`define HNIC_TXD_CSUM_W 1
+`define HNIC_TXD_TSO_LSB 87
+`define HNIC_TXD_TSO_W 1
+`define HNIC_TXD_VLAN_LSB 88
+`define HNIC_TXD_VLAN_W 1
+`define HNIC_TXD_CSUM_START_LSB 96
+`define HNIC_TXD_CSUM_START_W 16
+`define HNIC_TXD_CSUM_OFFSET_LSB 112
+`define HNIC_TXD_CSUM_OFFSET_W 16
+`define HNIC_TXD_MSS_LSB 128
+`define HNIC_TXD_MSS_W 16
+`define HNIC_TXD_HDR_LEN_LSB 144
+`define HNIC_TXD_HDR_LEN_W 16
+`define HNIC_TXD_VLAN_TCI_LSB 160
+`define HNIC_TXD_VLAN_TCI_W 16
+`define HNIC_TXD_COOKIE_LSB 192
+`define HNIC_TXD_COOKIE_W 32
+
+// TX completion
+`define HNIC_TXC_BYTES 16  // TX completion
+`define HNIC_TXC_COOKIE_LSB 0
+`define HNIC_TXC_COOKIE_W 32
+`define HNIC_TXC_HEAD_LSB 32
+`define HNIC_TXC_HEAD_W 16
+`define HNIC_TXC_STATUS_LSB 48
+`define HNIC_TXC_STATUS_W 8
+`define HNIC_TXC_PHASE_LSB 63
+`define HNIC_TXC_PHASE_W 1
+`define HNIC_TXC_TIMESTAMP_LSB 64
+`define HNIC_TXC_TIMESTAMP_W 64
+
+// RX descriptor
+`define HNIC_RXD_BYTES 16  // RX descriptor
+`define HNIC_RXD_ADDR_LSB 0
+`define HNIC_RXD_ADDR_W 64
+`define HNIC_RXD_LEN_LSB 64
+`define HNIC_RXD_LEN_W 16
+`define HNIC_RXD_BUF_ID_LSB 96
+`define HNIC_RXD_BUF_ID_W 32
+
+// RX completion
+`define HNIC_RXC_BYTES 32  // RX completion
+`define HNIC_RXC_BUF_ID_LSB 0
+`define HNIC_RXC_BUF_ID_W 32
+`define HNIC_RXC_HEAD_LSB 32
+`define HNIC_RXC_HEAD_W 16
+`define HNIC_RXC_STATUS_LSB 48
+`define HNIC_RXC_STATUS_W 8
+`define HNIC_RXC_CSUM_OK_LSB 56
+`define HNIC_RXC_CSUM_OK_W 1
+`define HNIC_RXC_PHASE_LSB 63
+`define HNIC_RXC_PHASE_W 1
+`define HNIC_RXC_TIMESTAMP_LSB 64
+`define HNIC_RXC_TIMESTAMP_W 64
+`define HNIC_RXC_LEN_LSB 128
+`define HNIC_RXC_LEN_W 16
+`define HNIC_RXC_CSUM_LSB 144
+`define HNIC_RXC_CSUM_W 16
+`define HNIC_RXC_VLAN_TCI_LSB 160
+`define HNIC_RXC_VLAN_TCI_W 16
+`define HNIC_RXC_HASH_LSB 192
+`define HNIC_RXC_HASH_W 32
+`define HNIC_RXC_COOKIE_LSB 224
+`define HNIC_RXC_COOKIE_W 32
+
+// Completion status
+`define HNIC_STATUS_OK 8'h00  // The frame went to the wire.
+`define HNIC_STATUS_DMA_ERR 8'h01  // A data read was answered with SLVERR or DECERR.
+`define HNIC_STATUS_BAD_DESC 8'h02  // SOP missing or twice, length 0, or a flag that FEATURES does not name.
+`define HNIC_STATUS_TOO_LONG 8'h03  // The packet is longer than MAX_FRAME.
+`define HNIC_STATUS_BAD_CSUM 8'h04  // The checksum field lies outside the frame.
+`define HNIC_STATUS_DESC_ERR 8'h05  // A descriptor read was answered with SLVERR or DECERR.
+
+`endif

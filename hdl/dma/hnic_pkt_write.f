@@ -1,0 +1,2 @@
+offload/hnic_csum.v
+dma/hnic_pkt_write.v

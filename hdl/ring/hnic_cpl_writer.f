@@ -1,0 +1,2 @@
+common/hnic_skid.v
+ring/hnic_cpl_writer.v

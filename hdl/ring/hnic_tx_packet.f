@@ -1,0 +1,2 @@
+common/hnic_fifo.v
+ring/hnic_tx_packet.v

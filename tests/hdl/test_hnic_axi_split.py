@@ -1,0 +1,43 @@
+"""Reads are cut into bursts that cross nothing and lose nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import pytest
+
+from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+
+
+@each_simulator
+@pytest.mark.parametrize("burst", [64, 512, 4096])
+def test_bursts_cover_the_read_and_cross_no_border(sim: str, burst: int) -> None:
+    run_module(__file__, sim, {"BURST_BYTES": burst})
+
+
+@cocotb.test()
+@cocotb.parametrize(pause=[0.0, 0.5])
+async def bursts_cover_the_read(dut: Any, pause: float) -> None:
+    rng = seeded()
+    await start(dut, in_valid=0, out_ready=0)
+    burst = int(dut.BURST_BYTES.value)
+    reads, wanted = [], []
+    for length in [0, 1, 2, 63, 64, 65, 511, 512, 513, 4095, 4096, 4097, 9600, 70000]:
+        for near in (0, 1, burst - 1, 4095, rng.randrange(4096)):
+            addr = (rng.randrange(1 << 40) << 12) + near
+            last = rng.randrange(2)
+            reads.append({"addr": addr, "len": length, "last": last})
+            place, left = addr, length
+            while True:
+                step = min(left, burst - place % burst)
+                left -= step
+                wanted.append({"addr": place, "bytes": step, "last": int(last and not left)})
+                place += step
+                if not left:
+                    break
+    cocotb.start_soon(StreamSource(dut, "in", rng, pause).send(reads))
+    assert (
+        await StreamSink(dut, "out", ["addr", "bytes", "last"], rng, pause).take(len(wanted))
+        == wanted
+    )

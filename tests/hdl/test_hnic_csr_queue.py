@@ -1,0 +1,98 @@
+"""The register block of one queue, at another place than the default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+from cocotb.triggers import ReadOnly, RisingEdge
+
+from pyhost.drivers.net.hnic import hnic_regs as r
+from tests.hdl.bench import each_simulator, run_module, start
+
+BASE = r.TXQ_BASE + 3 * r.TXQ_STRIDE
+
+
+@each_simulator
+def test_queue_block_holds_and_pulses(sim: str) -> None:
+    run_module(__file__, sim, {"BASE": BASE, "VECTOR": 6})
+
+
+async def write(dut: Any, offset: int, value: int) -> None:
+    dut.wr_en.value, dut.wr_addr.value, dut.wr_data.value = 1, offset, value
+    await RisingEdge(dut.clk)
+    dut.wr_en.value = 0
+
+
+async def read(dut: Any, offset: int) -> int:
+    dut.rd_en.value, dut.rd_addr.value = 1, offset
+    await RisingEdge(dut.clk)
+    dut.rd_en.value = 0
+    await RisingEdge(dut.clk)
+    return int(dut.rd_data.value)
+
+
+IDLE = {
+    "wr_en": 0,
+    "rd_en": 0,
+    "status_active": 1,
+    "status_tail": 7,
+    "status_head": 5,
+    "status_cpl_head": 4,
+}
+
+
+@cocotb.test()
+async def values_are_held_at_this_block_only(dut: Any) -> None:
+    await start(dut, **IDLE)
+    values = {
+        r.Q_BASE_LO: 0x12345640,
+        r.Q_BASE_HI: 0x9ABCDEF0,
+        r.Q_SIZE: 12,
+        r.Q_CPL_BASE_LO: 0xFFFFFFC0,
+        r.Q_CPL_BASE_HI: 1,
+        r.Q_CPL_SIZE: 9,
+        r.Q_CTRL: 1,
+        r.Q_IRQ_ARM: 0xFFFE,
+    }
+    for offset, value in values.items():
+        await write(dut, r.TXQ_BASE + offset, 0xFFFFFFFF)
+        await write(dut, BASE + offset, value)
+    for offset, value in values.items():
+        assert await read(dut, BASE + offset) == value
+        assert await read(dut, r.TXQ_BASE + offset) == 0
+    assert int(dut.cfg_base.value) == 0x9ABCDEF0_12345640
+    assert int(dut.cfg_cpl_base.value) == 0x1_FFFFFFC0
+    await write(dut, BASE + r.Q_BASE_LO, 0xFFFFFFFF)
+    assert await read(dut, BASE + r.Q_BASE_LO) == 0xFFFFFFC0
+
+
+@cocotb.test()
+async def status_is_read_from_the_queue(dut: Any) -> None:
+    await start(dut, **IDLE)
+    for offset, value in (
+        (r.Q_STATUS, 1),
+        (r.Q_DOORBELL, 7),
+        (r.Q_HEAD, 5),
+        (r.Q_CPL_HEAD, 4),
+        (r.Q_IRQ_VECTOR, 6),
+    ):
+        assert await read(dut, BASE + offset) == value
+
+
+@cocotb.test()
+async def doorbell_and_arm_are_pulses(dut: Any) -> None:
+    await start(dut, **IDLE)
+    for offset, pulse, index in (
+        (r.Q_DOORBELL, dut.doorbell, dut.doorbell_tail),
+        (r.Q_IRQ_ARM, dut.arm, dut.arm_index),
+    ):
+        dut.wr_en.value, dut.wr_addr.value, dut.wr_data.value = 1, BASE + offset, 0xABCD1234
+        await ReadOnly()
+        assert pulse.value
+        assert int(index.value) == 0x1234
+        await RisingEdge(dut.clk)
+        dut.wr_en.value = 0
+        await ReadOnly()
+        assert not pulse.value
+        await RisingEdge(dut.clk)

@@ -1,0 +1,89 @@
+"""Bytes of beats at all offsets and lengths become packets without gaps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import pytest
+
+from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+
+
+@each_simulator
+@pytest.mark.parametrize("width", [64, 128, 512])
+def test_packets_are_packed_without_gaps(sim: str, width: int) -> None:
+    run_module(__file__, sim, {"DATA_W": width})
+
+
+def packet(
+    rng: Any, lanes: int, lengths: list[int]
+) -> tuple[list[dict[str, int]], list[dict[str, int]], bytes]:
+    """Bursts and beats of a packet with the given burst lengths, and its bytes."""
+    bursts, beats, whole = [], [], b""
+    for i, length in enumerate(lengths):
+        offset = rng.randrange(lanes)
+        data = rng.randbytes(length)
+        bursts.append({"offset": offset, "bytes": length, "last": int(i == len(lengths) - 1)})
+        if length:
+            image = rng.randbytes(offset) + data
+            image += rng.randbytes(-len(image) % lanes)
+            beats += [
+                {"data": int.from_bytes(image[p : p + lanes], "little"), "error": 0}
+                for p in range(0, len(image), lanes)
+            ]
+        whole += data
+    return bursts, beats, whole
+
+
+async def collect(sink: StreamSink, lanes: int, packets: int) -> list[tuple[bytes, int]]:
+    out = []
+    for _ in range(packets):
+        data = b""
+        while True:
+            (word,) = await sink.take(1)
+            assert word["last"] or word["count"] == lanes
+            data += word["data"].to_bytes(lanes, "little")[: word["count"]]
+            if word["last"]:
+                break
+        out.append((data, word["error"]))
+    return out
+
+
+async def run(dut: Any, shapes: list[list[int]], pause: float, bad: set[int]) -> None:
+    rng = seeded()
+    await start(dut, burst_valid=0, beat_valid=0, out_ready=0)
+    lanes = len(dut.beat_data) // 8
+    bursts, beats, wanted = [], [], []
+    for number, shape in enumerate(shapes):
+        b, d, whole = packet(rng, lanes, shape)
+        if number in bad:
+            rng.choice(d)["error"] = 1
+        bursts += b
+        beats += d
+        wanted.append((whole, int(number in bad)))
+    cocotb.start_soon(StreamSource(dut, "burst", rng, pause).send(bursts))
+    cocotb.start_soon(StreamSource(dut, "beat", rng, pause).send(beats))
+    sink = StreamSink(dut, "out", ["data", "count", "last", "error"], rng, pause)
+    assert await collect(sink, lanes, len(shapes)) == wanted
+
+
+@cocotb.test()
+@cocotb.parametrize(pause=[0.0, 0.5])
+async def all_shapes_are_packed(dut: Any, pause: float) -> None:
+    rng = seeded()
+    lanes = len(dut.beat_data) // 8
+    shapes = [[n] for n in range(1, 2 * lanes + 2)]
+    shapes += [[rng.randrange(1, 3 * lanes) for _ in range(rng.randrange(1, 8))] for _ in range(60)]
+    shapes += [[1] * 20, [512, 3, 512]]
+    await run(dut, shapes, pause, set())
+
+
+@cocotb.test()
+async def an_error_marks_its_packet_alone(dut: Any) -> None:
+    await run(dut, [[100, 7], [40], [3, 300], [60], [1]], 0.3, {0, 2, 4})
+
+
+@cocotb.test()
+async def an_empty_burst_ends_a_packet(dut: Any) -> None:
+    await run(dut, [[0], [10, 0], [60], [128, 0], [5]], 0.2, set())
