@@ -1,0 +1,102 @@
+"""One run of `pyhost run`, from its settings to its exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from pyhost.bus.device import BusDevice
+from pyhost.drivers.net.hnic_model.attach import attach_hnic_model
+from pyhost.kernel.bug import KernelBug
+from pyhost.kernel.clock import NSEC_PER_SEC, VirtualClock
+from pyhost.kernel.kernel import Kernel
+from tb.config import RunConfig
+from tb.summary import RunRecord, package_versions, write_results, write_summary
+from tb.testbed import Testbed
+from tb.wire import Port
+
+__all__ = ["CHECK_FAILED", "conclude", "explain_hang", "run"]
+
+CHECK_FAILED = 3
+"""Exit status when a check of the co-simulation failed."""
+
+
+def run(config: RunConfig) -> int:
+    """Do the run and return its exit status: the program's own, or 3 when a check of the
+    co-simulation failed.
+    """
+    config.out.mkdir(parents=True, exist_ok=True)
+    if config.sim == "model":
+        return run_model(config)
+    from tb.rtl_session import run_rtl
+
+    return run_rtl(config)
+
+
+def run_model(config: RunConfig) -> int:
+    """A run without a simulator: the Python model stands for the NIC, on the virtual clock."""
+    clock = VirtualClock()
+
+    def attach(kernel: Kernel, port: Port, mac: bytes) -> BusDevice:
+        return attach_hnic_model(kernel, clock, port, mac, config.link_rate_bps)
+
+    testbed = Testbed(config, clock, attach)
+    failure: str | None = None
+    try:
+        testbed.start()
+        clock.run(stop=testbed.finished)
+        if not testbed.finished():
+            failure = explain_hang(testbed)
+    except KernelBug as bug:
+        failure = f"{type(bug).__name__}: {bug}"
+    return conclude(testbed, failure, cycles=0)
+
+
+def explain_hang(testbed: Testbed) -> str:
+    """Why nothing moves any more: which tasks sleep, on which machine."""
+    sleepers = [
+        f"{kernel.name}: {task.name} (pid {task.pid})"
+        for kernel in (testbed.host, testbed.peer)
+        for task in kernel.sched.tasks.values()
+    ]
+    when = testbed.clock.now / NSEC_PER_SEC
+    return f"nothing moves any more at {when:.9f} s, and these sleep: " + ", ".join(sleepers)
+
+
+def conclude(testbed: Testbed, failure: str | None, *, cycles: int) -> int:
+    """Close the captures, write `summary.json` and `results.xml`, and say what the exit status
+    is.
+    """
+    testbed.close()
+    config = testbed.config
+    process = testbed.host_process
+    status = process.exit_code if process is not None and process.exit_code is not None else 1
+    if failure is not None:
+        status = CHECK_FAILED
+    record: RunRecord = {
+        "name": config.program.stem,
+        "sim": config.sim,
+        "seed": config.seed,
+        "exit_status": status,
+        "failure": failure,
+        "bytes": testbed.link.bytes,
+        "frames": testbed.link.frames,
+        "sim_time_ns": testbed.clock.now,
+        "cycles": cycles,
+        "wall_time_s": round(time.monotonic() - testbed.started, 6),
+        "counters": testbed.counters(),
+        "versions": package_versions(),
+    }
+    write_summary(config.out / "summary.json", record)
+    write_results(config.out / "results.xml", record)
+    return status
+
+
+def report(failure: str | None, out: Path) -> None:
+    """Tell the user that a check failed, in one line."""
+    if failure is not None:
+        sys.stderr.write(
+            f"pyhost: co-simulation check failed: {failure} (see {os.path.relpath(out)})\n"
+        )

@@ -1,0 +1,3 @@
+"""Inside the simulator: what joins the emulated host to the RTL. Everything here runs under
+cocotb.
+"""

@@ -1,0 +1,84 @@
+"""Running a build: one simulator process with cocotb inside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from pyhost.tools.toolchain import search_path
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    sim: str,
+    build_folder: Path,
+    *,
+    top: str,
+    test_module: str,
+    out: Path,
+    cwd: Path,
+    log: IO[str],
+    env: Mapping[str, str],
+    waves: bool = False,
+    seed: int = 0,
+    pass_fds: Sequence[int] = (),
+) -> int:
+    """Run `test_module` under cocotb in the simulator; returns the simulator's exit status.
+
+    `out` gets `cocotb-results.xml` and, with `waves`, `waves.fst`; `log` all that the simulator and
+    cocotb print; `cwd` is where the process runs.
+    """
+    from cocotb_tools import config
+
+    command = _command(sim, build_folder, top, out / "waves.fst" if waves else None)
+    full_env = os.environ | {
+        "COCOTB_TOPLEVEL": top,
+        "COCOTB_TEST_MODULES": test_module,
+        "COCOTB_RANDOM_SEED": str(seed),
+        "COCOTB_RESULTS_FILE": str(out / "cocotb-results.xml"),
+        "TOPLEVEL_LANG": "verilog",
+        "PATH": search_path() + os.pathsep + str(config.libs_dir),
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "GPI_USERS": f"{_libpython()};{config.pygpi_entry_point()}",
+    }
+    if sim == "verilator":
+        full_env["COCOTB_TRUST_INERTIAL_WRITES"] = "1"
+    result = subprocess.run(
+        command,
+        check=False,
+        cwd=cwd,
+        env=full_env | dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        pass_fds=tuple(pass_fds),
+    )
+    return result.returncode
+
+
+def _command(sim: str, build_folder: Path, top: str, waves: Path | None) -> list[str]:
+    from cocotb_tools import config
+
+    if sim == "verilator":
+        trace = ("--trace", "--trace-file", str(waves)) if waves else ()
+        return [str(build_folder / top), *trace]
+    dump = ("-fst", f"+dumpfile_path={waves}") if waves else ("-none",)
+    vpi = config.lib_entry("vpi", "icarus")
+    return ["vvp", "-m", vpi, str(build_folder / "sim.vvp"), *dump]
+
+
+def _libpython() -> str:
+    from find_libpython import find_libpython
+
+    path = os.environ.get("LIBPYTHON_LOC") or find_libpython()
+    if path is None:
+        raise RuntimeError(
+            "no shared libpython: install libpython3-dev, or a Python built with --enable-shared"
+        )
+    return str(path)

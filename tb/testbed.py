@@ -1,0 +1,165 @@
+"""Two machines on one wire, and the programs that run on them.
+
+    program ─ host kernel ─ driver ─ NIC (RTL or model) ─ link ─ NIC model ─ driver ─ peer kernel ─
+    peer program
+
+The testbed knows neither simulator nor virtual clock: it is given a clock, and a function that
+plugs the host's NIC in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pyhost.boot import boot
+from pyhost.bus.device import BusDevice
+from pyhost.drivers.net.hnic.hnic_main import hnic_probe
+from pyhost.drivers.net.hnic_model.attach import attach_hnic_model
+from pyhost.kernel.clock import NSEC_PER_SEC, Clock
+from pyhost.kernel.kernel import Kernel
+from pyhost.kernel.process import Process
+from pyhost.net.core.dev import dev_change_mtu, dev_open
+from pyhost.net.core.netdevice import NetDevice
+from pyhost.net.ipv4.route import inet_add_addr
+from pyhost.net.packet.af_packet import PacketTap
+from pyhost.uapi.ethernet import PACKET_OUTGOING
+from pyhost.user.program import run_program
+from tb.config import RunConfig
+from tb.pcapng import INBOUND, OUTBOUND, PcapngWriter
+from tb.progress import Progress
+from tb.wire import Link, Port
+
+__all__ = ["AttachNic", "Testbed"]
+
+HOST_ADDR = 0x0A000001
+PEER_ADDR = 0x0A000002
+PREFIXLEN = 24
+HOST_MAC = bytes.fromhex("020000000001")
+PEER_MAC = bytes.fromhex("020000000002")
+PEER_SERVER = Path(__file__).parent / "peer_server.py"
+
+PEER_GRACE_NS = NSEC_PER_SEC
+"""How long the peer's program may go on after the host's has ended."""
+
+AttachNic = Callable[[Kernel, Port, bytes], BusDevice]
+"""`attach(kernel, port, mac)` plugs a NIC into the machine."""
+
+
+class Testbed:
+    """One run: built from its settings, `start`ed once, over when `finished`.
+
+    `stdio` are the three file descriptors that both programs use as 0, 1 and 2.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        clock: Clock,
+        attach_host: AttachNic,
+        stdio: tuple[int, int, int] = (0, 1, 2),
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.started = time.monotonic()
+        self.wire_pcap = PcapngWriter(
+            config.out / "wire.pcapng", ["host", "peer"], application="pyhost"
+        )
+        self.host_pcap = PcapngWriter(config.out / "host.pcapng", ["eth0"], application="pyhost")
+        self.progress = Progress()
+        self.link = Link(clock, config.link_rate_bps, config.delay_ns, self._capture)
+        self.host = self._boot("host")
+        self.peer = self._boot("peer")
+        self.host_device = attach_host(self.host, self.link.ports[0], HOST_MAC)
+        self.peer_device = attach_hnic_model(
+            self.peer, clock, self.link.ports[1], PEER_MAC, config.link_rate_bps
+        )
+        self.host_process: Process | None = None
+        self.peer_process: Process | None = None
+        self.netdevs: dict[str, NetDevice] = {}
+        self._stdio = stdio
+        self._deadline: int | None = None
+
+    def _boot(self, name: str) -> Kernel:
+        config = self.config
+        return boot(self.clock, name=name, seed=config.seed, sysctls=dict(config.sysctls))
+
+    # -- the run -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bring both machines up; the programs start as soon as both interfaces are up, the peer's
+        first.
+        """
+        self.peer.sched.spawn(self._bring_up_peer, "init")
+
+    def _bring_up_peer(self) -> None:
+        self._bring_up(self.peer, self.peer_device, PEER_ADDR)
+        self.host.sched.spawn(self._bring_up_host, "init")
+
+    def _bring_up_host(self) -> None:
+        config = self.config
+        netdev = self._bring_up(self.host, self.host_device, HOST_ADDR)
+        PacketTap(self.host.net, self._tap, netdev)
+        peer_program = config.peer_program or PEER_SERVER
+        self.peer_process = run_program(self.peer, str(peer_program), (), self._stdio)
+        self.host_process = run_program(self.host, str(config.program), config.args, self._stdio)
+
+    def _bring_up(self, kernel: Kernel, device: BusDevice, addr: int) -> NetDevice:
+        netdev = hnic_probe(kernel, device, "eth0")
+        dev_change_mtu(netdev, self.config.mtu)
+        dev_open(netdev)
+        inet_add_addr(netdev, addr, PREFIXLEN)
+        self.netdevs[kernel.name] = netdev
+        return netdev
+
+    def finished(self) -> bool:
+        """Whether the run is over: the host's program has ended, and the peer's too or its time is
+        up.
+        """
+        host, peer = self.host_process, self.peer_process
+        if host is None or host.exit_code is None or peer is None:
+            return False
+        if self._deadline is None:
+            self._deadline = self.clock.now + PEER_GRACE_NS
+            self.clock.call_at(self._deadline, lambda: None)
+        return peer.exit_code is not None or self.clock.now >= self._deadline
+
+    def close(self) -> None:
+        """Write out what the captures hold."""
+        self.progress.close()
+        self.wire_pcap.close()
+        self.host_pcap.close()
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """What each layer of each machine has counted: `host.mib`, `host.drops`, `host.eth0` …"""
+        counters: dict[str, dict[str, int]] = {}
+        for kernel in (self.host, self.peer):
+            net, mem = kernel.net, kernel.mem
+            counters[f"{kernel.name}.mib"] = dict(sorted(net.mib.items()))
+            counters[f"{kernel.name}.drops"] = dict(sorted(net.drops.items()))
+            counters[f"{kernel.name}.mm"] = {
+                "copy_from_user_bytes": mem.copy_from_user_bytes,
+                "copy_nocache_bytes": mem.copy_nocache_bytes,
+                "copy_to_user_bytes": mem.copy_to_user_bytes,
+                "pages_in_use": mem.pages_in_use,
+            }
+            counters[f"{kernel.name}.skb"] = {"alive": net.skbs.alive}
+            counters[f"{kernel.name}.warnings"] = {"count": kernel.warnings}
+        for name, netdev in self.netdevs.items():
+            stats = netdev.stats
+            counters[f"{name}.{netdev.name}"] = {
+                key: getattr(stats, key) for key in stats.__slots__
+            }
+        return counters
+
+    # -- captures ----------------------------------------------------------------------------------
+
+    def _capture(self, ns: int, side: int, frame: bytes, key: int) -> None:
+        self.wire_pcap.write(side, ns, frame, key=key, direction=OUTBOUND)
+        if self.progress.active:
+            self.progress.update(ns, self.link.frames, self.link.bytes)
+
+    def _tap(self, ns: int, pkt_type: int, frame: bytes, key: int) -> None:
+        direction = OUTBOUND if pkt_type == PACKET_OUTGOING else INBOUND
+        self.host_pcap.write(0, ns, frame, key=key, direction=direction)
