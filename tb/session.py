@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from pathlib import Path
 
 from pyhost.bus.device import BusDevice
 from pyhost.drivers.net.hnic_model.attach import attach_hnic_model
@@ -75,6 +72,7 @@ def conclude(testbed: Testbed, failure: str | None, *, cycles: int) -> int:
     status = process.exit_code if process is not None and process.exit_code is not None else 1
     if failure is not None:
         status = CHECK_FAILED
+        testbed.report(failure)
     record: RunRecord = {
         "name": config.program.stem,
         "sim": config.sim,
@@ -92,11 +90,3 @@ def conclude(testbed: Testbed, failure: str | None, *, cycles: int) -> int:
     write_summary(config.out / "summary.json", record)
     write_results(config.out / "results.xml", record)
     return status
-
-
-def report(failure: str | None, out: Path) -> None:
-    """Tell the user that a check failed, in one line."""
-    if failure is not None:
-        sys.stderr.write(
-            f"pyhost: co-simulation check failed: {failure} (see {os.path.relpath(out)})\n"
-        )

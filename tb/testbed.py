@@ -9,6 +9,7 @@ plugs the host's NIC in.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,7 +68,8 @@ class Testbed:
             config.out / "wire.pcapng", ["host", "peer"], application="pyhost"
         )
         self.host_pcap = PcapngWriter(config.out / "host.pcapng", ["eth0"], application="pyhost")
-        self.progress = Progress()
+        self._stderr = os.fdopen(stdio[2], "w", closefd=False)
+        self.progress = Progress(self._stderr)
         self.link = Link(clock, config.link_rate_bps, config.delay_ns, self._capture)
         self.host = self._boot("host")
         self.peer = self._boot("peer")
@@ -114,22 +116,38 @@ class Testbed:
         return netdev
 
     def finished(self) -> bool:
-        """Whether the run is over: the host's program has ended, and the peer's too or its time is
-        up.
+        """Whether the run is over: the host's program has ended, the peer's too or its time is up.
+
+        The server that runs when no peer program was given never ends; it is enough that it has
+        taken leave of all connections.
         """
         host, peer = self.host_process, self.peer_process
         if host is None or host.exit_code is None or peer is None:
             return False
+        if peer.exit_code is not None:
+            return True
+        if self.config.peer_program is None and not self.host.net.sockets_in_use:
+            return True
         if self._deadline is None:
             self._deadline = self.clock.now + PEER_GRACE_NS
             self.clock.call_at(self._deadline, lambda: None)
-        return peer.exit_code is not None or self.clock.now >= self._deadline
+        return self.clock.now >= self._deadline
 
     def close(self) -> None:
-        """Write out what the captures hold."""
+        """End what still runs, and write out what the captures hold."""
         self.progress.close()
         self.wire_pcap.close()
         self.host_pcap.close()
+        for kernel in (self.host, self.peer):
+            for task in tuple(kernel.sched.tasks.values()):
+                kernel.sched.kill(task)
+            kernel.sched.run()
+
+    def report(self, failure: str) -> None:
+        """Tell the user that a check failed, in one line on the programs' standard error."""
+        out = os.path.relpath(self.config.out, self.config.cwd)
+        self._stderr.write(f"pyhost: co-simulation check failed: {failure} (results in {out})\n")
+        self._stderr.flush()
 
     def counters(self) -> dict[str, dict[str, int]]:
         """What each layer of each machine has counted: `host.mib`, `host.drops`, `host.eth0` …"""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pyhost.net.ipv4.netns_ipv4 import NetnsIpv4
     from pyhost.net.ipv4.route import FibTable
     from pyhost.net.ipv4.tcp import TcpNet
-    from pyhost.net.ipv4.udp import UdpTable
+    from pyhost.net.ipv4.udp_table import UdpTable
     from pyhost.net.netfilter.core import NfHooks
     from pyhost.net.sched.sch_generic import Qdisc
     from pyhost.net.socket import Socket
