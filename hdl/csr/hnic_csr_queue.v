@@ -1,6 +1,7 @@
 // hnic_csr_queue: the register block of one queue.
 //
 // Why: the blocks are alike for each queue, at a stride, so that queues are added by instances.
+// Sizes outside 64..4096 entries become the nearest legal one, and read so.
 // Latency: a write acts in the next cycle; `rd_data` answers one cycle after `rd_en`, 0 for foreign addresses.
 //
 // | parameter | legal                      | meaning                    |
@@ -42,6 +43,8 @@ module hnic_csr_queue #(
 );
     localparam [15:0] OFFSET_MASK = `HNIC_TXQ_STRIDE - 16'd1;
     localparam [31:0] RING_ALIGN = ~32'd63;  // rings are aligned to 64 bytes
+    localparam [3:0]  SIZE_MIN = 4'd6;
+    localparam [3:0]  SIZE_MAX = 4'd12;
 
     generate
         if ((BASE & OFFSET_MASK) != 16'd0) begin : gen_error_hnic_csr_queue_base
@@ -72,16 +75,21 @@ module hnic_csr_queue #(
     assign arm_index     = wr_data[`HNIC_Q_IRQ_ARM_INDEX_LSB +: `HNIC_Q_IRQ_ARM_INDEX_W];
     assign rd_data       = rd_data_q;
 
+    function [3:0] legal_size;
+        input [3:0] wanted;
+        legal_size = wanted < SIZE_MIN ? SIZE_MIN : wanted > SIZE_MAX ? SIZE_MAX : wanted;
+    endfunction
+
     always @(posedge clk) begin : write
         if (wr_mine) begin
             case (wr_offset)
                 `HNIC_Q_CTRL:        enable_q <= wr_data[`HNIC_Q_CTRL_ENABLE_LSB];
                 `HNIC_Q_BASE_LO:     base_q[31:0] <= wr_data & RING_ALIGN;
                 `HNIC_Q_BASE_HI:     base_q[63:32] <= wr_data;
-                `HNIC_Q_SIZE:        size_q <= wr_data[`HNIC_Q_SIZE_LOG2_LSB +: `HNIC_Q_SIZE_LOG2_W];
+                `HNIC_Q_SIZE:        size_q <= legal_size(wr_data[`HNIC_Q_SIZE_LOG2_LSB +: `HNIC_Q_SIZE_LOG2_W]);
                 `HNIC_Q_CPL_BASE_LO: cpl_base_q[31:0] <= wr_data & RING_ALIGN;
                 `HNIC_Q_CPL_BASE_HI: cpl_base_q[63:32] <= wr_data;
-                `HNIC_Q_CPL_SIZE:    cpl_size_q <= wr_data[`HNIC_Q_CPL_SIZE_LOG2_LSB +: `HNIC_Q_CPL_SIZE_LOG2_W];
+                `HNIC_Q_CPL_SIZE:    cpl_size_q <= legal_size(wr_data[`HNIC_Q_CPL_SIZE_LOG2_LSB +: `HNIC_Q_CPL_SIZE_LOG2_W]);
                 `HNIC_Q_IRQ_ARM:     arm_index_q <= arm_index;
                 default: ;
             endcase

@@ -2,6 +2,8 @@
 //
 // Why: everything that must exist once a queue is here; the engines are shared and carry no queue state.
 // Indices are free-running 16-bit counts, so empty (tail == head) and full (tail - head == size) differ.
+// The rings (`cfg_base`, `cfg_size` and those of the completions) are taken when the queue starts and held until it has stopped.
+// A doorbell that goes beyond the ring, or that meets a completion ring smaller than the descriptor ring, is ignored and counted.
 // A fetch request covers as many descriptors as are there, up to DESC_BURST, not over the ring's end, not over 4 KiB.
 // Throughput: a fetch request every 2 cycles, a completion a cycle.
 //
@@ -59,6 +61,12 @@ module hnic_tx_queue #(
         end
     endgenerate
 
+    // the rings of the running queue
+    reg [63:0] base_q;
+    reg [63:0] cpl_base_q;
+    reg [3:0]  size_q;
+    reg [3:0]  cpl_size_q;
+
     reg        active_q;
     reg [15:0] tail_q;
     reg [15:0] fetch_q;      // next descriptor to fetch
@@ -69,23 +77,23 @@ module hnic_tx_queue #(
     reg [63:0] addr_q;
     reg [15:0] count_q;
 
-    wire [15:0] size = 16'd1 << cfg_size;
+    wire [15:0] size = 16'd1 << size_q;
     wire [15:0] slot = fetch_q & (size - 16'd1);
-    wire [15:0] cpl_slot = cpl_q & ((16'd1 << cfg_cpl_size) - 16'd1);
-    wire [15:0] cpl_lap = cpl_q >> cfg_cpl_size;
-    wire [63:0] addr = cfg_base + ({48'd0, slot} << DESC_SHIFT);
+    wire [15:0] cpl_slot = cpl_q & ((16'd1 << cpl_size_q) - 16'd1);
+    wire [15:0] cpl_lap = cpl_q >> cpl_size_q;
+    wire [63:0] addr = base_q + ({48'd0, slot} << DESC_SHIFT);
     wire [15:0] to_tail = tail_q - fetch_q;
     wire [15:0] to_end = size - slot;
     wire [15:0] to_page = PAGE_DESCS - {{16 - PAGE_SHIFT{1'b0}}, addr[11:DESC_SHIFT]};
 
     wire drained = fetch_q == tail_q && head_q == tail_q && cpl_q == cpl_head_q;
-    wire doorbell_ok = active_q && cfg_enable && (doorbell_tail - head_q) <= size;
+    wire doorbell_ok = active_q && cfg_enable && (doorbell_tail - head_q) <= size && cpl_size_q >= size_q;
 
     assign fetch_valid        = request_q;
     assign fetch_addr         = addr_q;
     assign fetch_count        = count_q[7:0];
     assign fetch_index        = fetch_q;
-    assign cpl_addr           = cfg_cpl_base + ({48'd0, cpl_slot} << CPL_SHIFT);
+    assign cpl_addr           = cpl_base_q + ({48'd0, cpl_slot} << CPL_SHIFT);
     assign cpl_phase          = !cpl_lap[0];
     assign status_active      = active_q;
     assign status_tail        = tail_q;
@@ -102,6 +110,15 @@ module hnic_tx_queue #(
         input [15:0] b;
         least = a < b ? a : b;
     endfunction
+
+    always @(posedge clk) begin : rings
+        if (!active_q) begin
+            base_q     <= cfg_base;
+            cpl_base_q <= cfg_cpl_base;
+            size_q     <= cfg_size;
+            cpl_size_q <= cfg_cpl_size;
+        end
+    end
 
     always @(posedge clk) begin : fetch
         if (request_q) begin

@@ -1,3 +1,4 @@
+common/hnic_axi_check.v
 common/hnic_arb.v
 common/hnic_skid.v
 dma/hnic_axi_read.v

@@ -347,10 +347,39 @@ module hnic_top #(
     assign m_axi_wlast   = 1'b1;
 
     // ---- may the clock stop? ----
-    assign core_busy   = queue_busy || mac_busy || irq_busy || reset_request || quiesce || !read_idle || !write_idle;
+    // The queue is busy until the last completion is answered, so it speaks for the fetch, the reads, the store and the writes too.
+    assign core_busy   = queue_busy || mac_busy || irq_busy || reset_request;
     assign status_busy = core_busy || axil_busy;
 
     wire unused = &{1'b0, m_axi_bid};
+
+`ifdef HNIC_CHECKS
+    wire [8:0] axi_broken;
+    hnic_axi_check #(
+        .DATA_W(AXI_DATA_W), .ADDR_W(AXI_ADDR_W), .ID_W(AXI_ID_W), .RD_LIMIT(RD_OUTSTANDING < 8 ? 8 : RD_OUTSTANDING),
+        .WR_LIMIT(CPL_OUTSTANDING)
+    ) u_axi_check (
+        .clk(clk), .rst(rst),
+        .m_axi_awid(m_axi_awid), .m_axi_awaddr(m_axi_awaddr), .m_axi_awlen(m_axi_awlen), .m_axi_awsize(m_axi_awsize),
+        .m_axi_awburst(m_axi_awburst), .m_axi_awvalid(m_axi_awvalid), .m_axi_awready(m_axi_awready),
+        .m_axi_wdata(m_axi_wdata), .m_axi_wstrb(m_axi_wstrb), .m_axi_wlast(m_axi_wlast),
+        .m_axi_wvalid(m_axi_wvalid), .m_axi_wready(m_axi_wready),
+        .m_axi_bid(m_axi_bid), .m_axi_bresp(m_axi_bresp), .m_axi_bvalid(m_axi_bvalid), .m_axi_bready(m_axi_bready),
+        .m_axi_arid(m_axi_arid), .m_axi_araddr(m_axi_araddr), .m_axi_arlen(m_axi_arlen), .m_axi_arsize(m_axi_arsize),
+        .m_axi_arburst(m_axi_arburst), .m_axi_aruser(m_axi_aruser), .m_axi_arvalid(m_axi_arvalid), .m_axi_arready(m_axi_arready),
+        .m_axi_rid(m_axi_rid), .m_axi_rdata(m_axi_rdata), .m_axi_rresp(m_axi_rresp), .m_axi_rlast(m_axi_rlast),
+        .m_axi_rvalid(m_axi_rvalid), .m_axi_rready(m_axi_rready), .broken(axi_broken)
+    );
+
+    // Clock gating relies on it: what is under way on the buses belongs to a busy queue or to a reset.
+    always @(posedge clk) begin : gating
+        if (!rst && !status_busy && !(read_idle && write_idle && store_idle && !insert_valid && !quiesce)) begin
+            $display("CHECK %m: the clock may stop, but something is under way");
+            $finish;
+        end
+    end
+    wire unused_checks = &{1'b0, axi_broken};
+`endif
 endmodule
 
 `resetall

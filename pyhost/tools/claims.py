@@ -22,7 +22,7 @@ NOT_RUN = "not run"
 
 
 class Claim(NamedTuple):
-    """One row of docs/claims.md; `missing` says what of it is not built yet, empty when it is whole."""
+    """One row of docs/claims.md; `missing` says what of it is not built yet, "" if it is whole."""
 
     id: str
     layer: str

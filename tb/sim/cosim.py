@@ -74,9 +74,8 @@ class Cosim:
         self._watching = False
 
 
-@cocotb.test()
-async def cosim(dut: Dut) -> None:
-    """The run that the environment describes."""
+async def run_cosim(dut: Dut, kind: type[Cosim] = Cosim) -> int:
+    """Do the run that the environment describes; returns its exit status."""
     # The bus models log every transfer, which costs more than the transfer.
     logging.getLogger("cocotb.hnic_tb").setLevel(logging.WARNING)
     # The bus models go into reset at an edge of it only, and a 4-state simulator starts at X.
@@ -84,4 +83,10 @@ async def cosim(dut: Dut) -> None:
     await Timer(1, "step")
     config = RunConfig.from_json(os.environ[CONFIG_VARIABLE])
     stdin, stdout, stderr = map(int, os.environ[STDIO_VARIABLE].split(","))
-    await Cosim(dut, config, (stdin, stdout, stderr)).run()
+    return await kind(dut, config, (stdin, stdout, stderr)).run()
+
+
+@cocotb.test()
+async def cosim(dut: Dut) -> None:
+    """A run, started by `tb.rtl_session`."""
+    await run_cosim(dut)
