@@ -34,7 +34,8 @@ class Progress:
         self._clock = clock
         self._calls = 0
         self._due_s = 0.0
-        self._line = tqdm(file=stream, bar_format="{desc}", leave=False) if self.active else None
+        # The cursor goes back to the margin, so that what the program prints replaces the line.
+        self._line = tqdm(file=stream, bar_format="{desc}\r", leave=False) if self.active else None
 
     def update(self, sim_time_ns: int, frames: int, size: int) -> None:
         """Show the state of the run: simulated time, frames and bytes on the wire so far."""

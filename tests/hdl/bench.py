@@ -1,32 +1,35 @@
 """What the tests of single Verilog modules share: a runner, a clock, a pair of stream drivers.
 
 A file `test_hnic_x.py` holds cocotb tests of module `hnic_x` (coroutines under `@cocotb.test`) and
-a pytest function that calls `run_module(__file__)`. The variable HNIC_TEST_SIMS names the
-simulators, separated by commas; the default is `icarus`.
+a pytest function that calls `run_module(__file__, module_simulator)`. Daily that is Icarus;
+`SIM=verilator pytest tests/hdl` runs everything in Verilator.
 """
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import cocotb
-import pytest
 from cocotb.clock import Clock
 from cocotb.handle import SimHandleBase
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from tb.build import Design, build, file_list
+from tb.simulate import simulate
 
 __all__ = [
     "PERIOD_NS",
-    "SIMULATORS",
     "Item",
     "StreamSink",
     "StreamSource",
-    "each_simulator",
+    "interrupt",
     "number",
+    "reset",
     "run_module",
     "seeded",
     "start",
@@ -34,68 +37,62 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parents[2]
 HDL = ROOT / "hdl"
-SIMULATORS = tuple(os.environ.get("HNIC_TEST_SIMS", "icarus").split(","))
 PERIOD_NS = 6.4
 
 Item = dict[str, int]
-
-
-each_simulator = pytest.mark.parametrize("sim", SIMULATORS)
 
 # --- in pytest ----------------------------------------------------------------------------------
 
 
 def run_module(
-    test_file: str, simulator: str, parameters: Mapping[str, object] | None = None
+    test_file: str,
+    simulator: str,
+    parameters: Mapping[str, object] | None = None,
+    *,
+    only: str = "",
 ) -> None:
-    """Build the module that `test_file` is named after, run all cocotb tests of that file in it."""
-    from cocotb_tools.runner import get_results, get_runner
-
-    from tb.build import Design, build, file_list
-
+    """Build the module that `test_file` is named after and run the cocotb tests of that file in it:
+    all, or those whose name matches the regular expression `only`.
+    """
     name = Path(test_file).stem
     top = name.removeprefix("test_")
+    parameters = parameters or {}
+    label = "-".join([name, simulator, *(f"{k}{v}" for k, v in parameters.items())])
+    out = ROOT / "build" / "hdl" / label
+    out.mkdir(parents=True, exist_ok=True)
+    results = out / "cocotb-results.xml"
+    results.unlink(missing_ok=True)
+    with open(out / "test.log", "w") as log:
+        status = simulate(
+            simulator,
+            build(simulator, _design(top, parameters)),
+            top=top,
+            test_module=f"tests.hdl.{name}",
+            out=out,
+            cwd=out,
+            log=log,
+            env={"COCOTB_TEST_FILTER": only},
+            seed=int(os.environ.get("COCOTB_RANDOM_SEED", "1")),
+        )
+    said = "\n".join((out / "test.log").read_text(errors="replace").splitlines()[-60:])
+    assert status == 0, said
+    assert results.exists(), said
+    cases = ElementTree.parse(results).findall(".//testcase")
+    ran = [case for case in cases if case.find("skipped") is None]
+    assert ran, said
+    assert not [c.get("name") for c in ran if c.find("failure") is not None], said
+
+
+def _design(top: str, parameters: Mapping[str, object]) -> Design:
     (source,) = HDL.glob(f"*/{top}.v")
     listing = source.with_suffix(".f")
-    design = Design(
+    return Design(
         top=top,
         sources=file_list(listing) if listing.exists() else (source,),
         includes=(HDL / "csr",),
-        parameters=parameters or {},
+        parameters=parameters,
         defines={"HNIC_CHECKS": 1},
     )
-    build_dir = build(simulator, design)
-    label = "-".join([name, simulator, *(f"{k}{v}" for k, v in (parameters or {}).items())])
-    test_dir = ROOT / "build" / "hdl" / label
-    test_dir.mkdir(parents=True, exist_ok=True)
-    log = test_dir / "test.log"
-    results = test_dir / "results.xml"
-    results.unlink(missing_ok=True)
-    before = dict(os.environ)
-    try:
-        get_runner(simulator).test(
-            test_module=f"tests.hdl.{name}",
-            hdl_toplevel=top,
-            hdl_toplevel_lang="verilog",
-            build_dir=build_dir,
-            test_dir=test_dir,
-            results_xml=str(results),
-            seed=os.environ.get("COCOTB_RANDOM_SEED", "1"),
-            extra_env={"PYTHONPATH": f"{ROOT}:{before.get('PYTHONPATH', '')}"},
-            log_file=log,
-        )
-    except (SystemExit, RuntimeError) as error:
-        raise AssertionError(_tail(log)) from error
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    count, failed = get_results(results)
-    assert count, _tail(log)
-    assert not failed, _tail(log)
-
-
-def _tail(log: Path) -> str:
-    return f"{log}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-60:])
 
 
 # --- in the simulator ---------------------------------------------------------------------------
@@ -119,11 +116,25 @@ async def start(dut: SimHandleBase, **inputs: int) -> None:
     for name, value in inputs.items():
         getattr(dut, name).value = value
     Clock(dut.clk, PERIOD_NS, "ns", impl="gpi").start()
+    await reset(dut)
+
+
+async def reset(dut: SimHandleBase, **inputs: int) -> None:
+    """Reset with the clock running; stream drivers under way see it and end."""
     dut.rst.value = 1
+    for name, value in inputs.items():
+        getattr(dut, name).value = value
     for _ in range(3):
         await RisingEdge(dut.clk)
     dut.rst.value = 0
     await RisingEdge(dut.clk)
+
+
+async def interrupt(dut: SimHandleBase, traffic: Coroutine[Any, Any, Any], count: int) -> None:
+    """Give `traffic` that many cycles, then drop it: what the module is at is in flight."""
+    task = cocotb.start_soon(traffic)
+    await ClockCycles(dut.clk, count)
+    task.cancel()
 
 
 class StreamSource:
@@ -141,8 +152,8 @@ class StreamSource:
         self._valid.value = 0
 
     async def send(self, items: Sequence[Item]) -> None:
-        """Send all; returns in the cycle after the last one was taken."""
-        edge = RisingEdge(self._dut.clk)
+        """Send all; returns in the cycle after the last one was taken, or in a reset."""
+        edge, rst = RisingEdge(self._dut.clk), self._dut.rst
         for item in items:
             while self._rng.random() < self._pause:
                 await edge
@@ -150,9 +161,11 @@ class StreamSource:
                 getattr(self._dut, f"{self._prefix}_{name}").value = value
             self._valid.value = 1
             await edge
-            while self._ready is not None and not self._ready.value:
+            while self._ready is not None and not self._ready.value and not rst.value:
                 await edge
             self._valid.value = 0
+            if rst.value:
+                return
 
 
 class StreamSink:
@@ -177,8 +190,8 @@ class StreamSink:
             self._ready.value = 0
 
     async def take(self, count: int) -> list[Item]:
-        """The next `count` items."""
-        edge = RisingEdge(self._dut.clk)
+        """The next `count` items, fewer when a reset comes."""
+        edge, rst = RisingEdge(self._dut.clk), self._dut.rst
         taken: list[Item] = []
         stalled: Item | None = None
         while len(taken) < count:
@@ -186,6 +199,8 @@ class StreamSink:
             if self._ready is not None:
                 self._ready.value = ready
             await edge
+            if rst.value:
+                break
             if not self._valid.value:
                 assert stalled is None, "valid fell without a transfer"
                 continue

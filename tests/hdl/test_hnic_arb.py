@@ -8,13 +8,12 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from tests.hdl.bench import each_simulator, run_module, seeded, start
+from tests.hdl.bench import run_module, seeded, start
 
 
-@each_simulator
 @pytest.mark.parametrize("n", [2, 5])
-def test_arbiter_lets_nobody_starve(sim: str, n: int) -> None:
-    run_module(__file__, sim, {"N": n})
+def test_arbiter_lets_nobody_starve(module_simulator: str, n: int) -> None:
+    run_module(__file__, module_simulator, {"N": n})
 
 
 @cocotb.test()

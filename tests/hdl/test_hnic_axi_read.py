@@ -9,12 +9,11 @@ import cocotb
 from cocotb.triggers import FallingEdge, RisingEdge
 from cocotbext.axi import AxiRamRead, AxiReadBus
 
-from tests.hdl.bench import StreamSource, each_simulator, run_module, seeded, start
+from tests.hdl.bench import StreamSource, run_module, seeded, start
 
 
-@each_simulator
-def test_each_engine_gets_its_own_answers(sim: str) -> None:
-    run_module(__file__, sim)
+def test_each_engine_gets_its_own_answers(module_simulator: str) -> None:
+    run_module(__file__, module_simulator)
 
 
 async def answers(dut: Any, name: str, beats: int) -> list[int]:

@@ -7,13 +7,12 @@ from typing import Any
 import cocotb
 import pytest
 
-from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
 
 
-@each_simulator
 @pytest.mark.parametrize("burst", [64, 512, 4096])
-def test_bursts_cover_the_read_and_cross_no_border(sim: str, burst: int) -> None:
-    run_module(__file__, sim, {"BURST_BYTES": burst})
+def test_bursts_cover_the_read_and_cross_no_border(module_simulator: str, burst: int) -> None:
+    run_module(__file__, module_simulator, {"BURST_BYTES": burst})
 
 
 @cocotb.test()

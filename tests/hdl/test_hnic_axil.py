@@ -9,12 +9,11 @@ import cocotb
 from cocotb.triggers import FallingEdge, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from tests.hdl.bench import each_simulator, run_module, seeded, start
+from tests.hdl.bench import run_module, seeded, start
 
 
-@each_simulator
-def test_axi_lite_slave_answers_everything_with_okay(sim: str) -> None:
-    run_module(__file__, sim)
+def test_axi_lite_slave_answers_everything_with_okay(module_simulator: str) -> None:
+    run_module(__file__, module_simulator)
 
 
 async def registers(dut: Any, model: dict[int, int]) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 import cocotb
 from cocotb.triggers import Timer
 
-from tests.hdl.bench import each_simulator, run_module, seeded
+from tests.hdl.bench import run_module, seeded
 
 
-@each_simulator
-def test_crc_is_that_of_zlib(sim: str) -> None:
-    run_module(__file__, sim)
+def test_crc_is_that_of_zlib(module_simulator: str) -> None:
+    run_module(__file__, module_simulator)
 
 
 @cocotb.test()

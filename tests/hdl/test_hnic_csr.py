@@ -8,12 +8,11 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import each_simulator, run_module, start
+from tests.hdl.bench import run_module, start
 
 
-@each_simulator
-def test_card_registers_hold_and_act(sim: str) -> None:
-    run_module(__file__, sim, {"MAX_FRAME": 9018})
+def test_card_registers_hold_and_act(module_simulator: str) -> None:
+    run_module(__file__, module_simulator, {"MAX_FRAME": 9018})
 
 
 async def write(dut: Any, offset: int, value: int) -> None:

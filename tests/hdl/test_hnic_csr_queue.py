@@ -8,14 +8,13 @@ import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import each_simulator, run_module, start
+from tests.hdl.bench import run_module, start
 
 BASE = r.TXQ_BASE + 3 * r.TXQ_STRIDE
 
 
-@each_simulator
-def test_queue_block_holds_and_pulses(sim: str) -> None:
-    run_module(__file__, sim, {"BASE": BASE, "VECTOR": 6})
+def test_queue_block_holds_and_pulses(module_simulator: str) -> None:
+    run_module(__file__, module_simulator, {"BASE": BASE, "VECTOR": 6})
 
 
 async def write(dut: Any, offset: int, value: int) -> None:

@@ -6,12 +6,11 @@ from typing import Any
 
 import cocotb
 
-from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
 
 
-@each_simulator
-def test_checksum_bytes_are_put_in_place(sim: str) -> None:
-    run_module(__file__, sim, {"USER_W": 8})
+def test_checksum_bytes_are_put_in_place(module_simulator: str) -> None:
+    run_module(__file__, module_simulator, {"USER_W": 8})
 
 
 @cocotb.test()

@@ -9,13 +9,12 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
 
 
-@each_simulator
 @pytest.mark.parametrize("width", [64, 128, 256, 512])
-def test_descriptors_come_out_whole(sim: str, width: int) -> None:
-    run_module(__file__, sim, {"DATA_W": width})
+def test_descriptors_come_out_whole(module_simulator: str, width: int) -> None:
+    run_module(__file__, module_simulator, {"DATA_W": width})
 
 
 @cocotb.test()

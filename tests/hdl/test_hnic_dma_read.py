@@ -8,16 +8,17 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
 
 IMAGE = 1 << 16
 
 
-@each_simulator
 @pytest.mark.parametrize("width", [64, 128, 512])
-def test_segments_become_packets(sim: str, width: int) -> None:
+def test_segments_become_packets(module_simulator: str, width: int) -> None:
     run_module(
-        __file__, sim, {"DATA_W": width, "BURST_BYTES": 256, "FIFO_BYTES": 1024, "OUTSTANDING": 8}
+        __file__,
+        module_simulator,
+        {"DATA_W": width, "BURST_BYTES": 256, "FIFO_BYTES": 1024, "OUTSTANDING": 8},
     )
 
 

@@ -8,13 +8,12 @@ import cocotb
 import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
 
 
-@each_simulator
 @pytest.mark.parametrize("depth", [2, 16])
-def test_fifo_gives_back_what_it_was_given_in_order(sim: str, depth: int) -> None:
-    run_module(__file__, sim, {"DEPTH": depth, "WIDTH": 12})
+def test_fifo_gives_back_what_it_was_given_in_order(module_simulator: str, depth: int) -> None:
+    run_module(__file__, module_simulator, {"DEPTH": depth, "WIDTH": 12})
 
 
 @cocotb.test()

@@ -7,13 +7,12 @@ from typing import Any
 import cocotb
 import pytest
 
-from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
 
 
-@each_simulator
 @pytest.mark.parametrize("width", [64, 128, 512])
-def test_packets_are_packed_without_gaps(sim: str, width: int) -> None:
-    run_module(__file__, sim, {"DATA_W": width})
+def test_packets_are_packed_without_gaps(module_simulator: str, width: int) -> None:
+    run_module(__file__, module_simulator, {"DATA_W": width})
 
 
 def packet(

@@ -7,12 +7,11 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from tests.hdl.bench import each_simulator, run_module, start
+from tests.hdl.bench import run_module, start
 
 
-@each_simulator
-def test_interrupt_fires_once_and_misses_nothing(sim: str) -> None:
-    run_module(__file__, sim)
+def test_interrupt_fires_once_and_misses_nothing(module_simulator: str) -> None:
+    run_module(__file__, module_simulator)
 
 
 async def pulses(dut: Any, cycles: int = 6) -> int:

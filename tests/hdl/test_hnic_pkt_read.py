@@ -9,13 +9,12 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
 
 
-@each_simulator
 @pytest.mark.parametrize("width", [64, 128, 512])
-def test_packets_leave_the_store_in_order(sim: str, width: int) -> None:
-    run_module(__file__, sim, {"DATA_W": width, "ADDR_W": 7})
+def test_packets_leave_the_store_in_order(module_simulator: str, width: int) -> None:
+    run_module(__file__, module_simulator, {"DATA_W": width, "ADDR_W": 7})
 
 
 async def ram(dut: Any, image: bytes) -> None:

@@ -13,17 +13,15 @@ from tests.hdl.bench import (
     Item,
     StreamSink,
     StreamSource,
-    each_simulator,
     run_module,
     seeded,
     start,
 )
 
 
-@each_simulator
 @pytest.mark.parametrize("width", [64, 128, 512])
-def test_store_gives_good_packets_and_their_sums(sim: str, width: int) -> None:
-    run_module(__file__, sim, {"DATA_W": width, "BYTES": 4096})
+def test_store_gives_good_packets_and_their_sums(module_simulator: str, width: int) -> None:
+    run_module(__file__, module_simulator, {"DATA_W": width, "BYTES": 4096})
 
 
 def words(frame: bytes, lanes: int, error: int = 0) -> list[Item]:

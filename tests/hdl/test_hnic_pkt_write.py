@@ -13,7 +13,6 @@ from tests.hdl.bench import (
     Item,
     StreamSink,
     StreamSource,
-    each_simulator,
     number,
     run_module,
     seeded,
@@ -21,10 +20,9 @@ from tests.hdl.bench import (
 )
 
 
-@each_simulator
 @pytest.mark.parametrize("width", [64, 256])
-def test_packets_are_kept_or_dropped_whole(sim: str, width: int) -> None:
-    run_module(__file__, sim, {"DATA_W": width, "ADDR_W": 6})
+def test_packets_are_kept_or_dropped_whole(module_simulator: str, width: int) -> None:
+    run_module(__file__, module_simulator, {"DATA_W": width, "ADDR_W": 6})
 
 
 def words(frame: bytes, lanes: int, error: int = 0) -> list[Item]:

@@ -8,12 +8,11 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 
-from tests.hdl.bench import PERIOD_NS, each_simulator, run_module, seeded
+from tests.hdl.bench import PERIOD_NS, run_module, seeded
 
 
-@each_simulator
-def test_ram_reads_what_was_written(sim: str) -> None:
-    run_module(__file__, sim, {"WIDTH": 24, "ADDR_W": 5})
+def test_ram_reads_what_was_written(module_simulator: str) -> None:
+    run_module(__file__, module_simulator, {"WIDTH": 24, "ADDR_W": 5})
 
 
 @cocotb.test()

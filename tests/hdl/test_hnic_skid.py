@@ -7,12 +7,11 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 
-from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
 
 
-@each_simulator
-def test_skid_keeps_order_and_rate(sim: str) -> None:
-    run_module(__file__, sim, {"WIDTH": 9})
+def test_skid_keeps_order_and_rate(module_simulator: str) -> None:
+    run_module(__file__, module_simulator, {"WIDTH": 9})
 
 
 @cocotb.test()

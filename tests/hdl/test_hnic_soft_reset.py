@@ -7,12 +7,11 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from tests.hdl.bench import each_simulator, run_module, start
+from tests.hdl.bench import run_module, start
 
 
-@each_simulator
-def test_soft_reset_breaks_no_transfer(sim: str) -> None:
-    run_module(__file__, sim)
+def test_soft_reset_breaks_no_transfer(module_simulator: str) -> None:
+    run_module(__file__, module_simulator)
 
 
 @cocotb.test()

@@ -8,7 +8,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import each_simulator, run_module, start
+from tests.hdl.bench import run_module, start
 
 EVENTS = {
     "stat_tx_frames": r.STAT_TX_FRAMES,
@@ -23,9 +23,8 @@ EVENTS = {
 }
 
 
-@each_simulator
-def test_each_counter_counts_its_own_event(sim: str) -> None:
-    run_module(__file__, sim)
+def test_each_counter_counts_its_own_event(module_simulator: str) -> None:
+    run_module(__file__, module_simulator)
 
 
 async def read(dut: Any, offset: int) -> int:

@@ -18,7 +18,7 @@ from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 from cocotbext.eth import XgmiiSink
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import PERIOD_NS, each_simulator, run_module, seeded
+from tests.hdl.bench import PERIOD_NS, run_module, seeded
 
 RAM_BYTES = 1 << 22
 RING = 0x10040  # 64-byte aligned only, so that the ring crosses 4 KiB at an odd place
@@ -28,11 +28,10 @@ PERIOD_PS = round(PERIOD_NS * 1000)
 BAD = 0x3FF000  # reads of this page are answered with SLVERR
 
 
-@each_simulator
 @pytest.mark.parametrize("width", [64, 128, 512])
 @pytest.mark.claim("S43")
-def test_card_sends_what_the_ring_names(sim: str, width: int) -> None:
-    run_module(__file__, sim, {"AXI_DATA_W": width})
+def test_card_sends_what_the_ring_names(module_simulator: str, width: int) -> None:
+    run_module(__file__, module_simulator, {"AXI_DATA_W": width})
 
 
 def descriptor(

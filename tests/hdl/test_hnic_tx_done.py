@@ -8,12 +8,11 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
 
 
-@each_simulator
-def test_completion_records_come_in_order(sim: str) -> None:
-    run_module(__file__, sim)
+def test_completion_records_come_in_order(module_simulator: str) -> None:
+    run_module(__file__, module_simulator)
 
 
 @cocotb.test()

@@ -10,12 +10,11 @@ import cocotb
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 from cocotbext.eth import XgmiiSink
 
-from tests.hdl.bench import Item, each_simulator, run_module, seeded, start
+from tests.hdl.bench import Item, run_module, seeded, start
 
 
-@each_simulator
-def test_mac_sends_what_ethernet_wants(sim: str) -> None:
-    run_module(__file__, sim, {"USER_W": 16})
+def test_mac_sends_what_ethernet_wants(module_simulator: str) -> None:
+    run_module(__file__, module_simulator, {"USER_W": 16})
 
 
 def words(frame: bytes, user: int) -> list[Item]:

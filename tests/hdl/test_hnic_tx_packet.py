@@ -7,12 +7,11 @@ from typing import Any
 import cocotb
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import StreamSink, StreamSource, each_simulator, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
 
 
-@each_simulator
-def test_packets_are_judged(sim: str) -> None:
-    run_module(__file__, sim, {"MAX_FRAME": 2000, "DEPTH": 8})
+def test_packets_are_judged(module_simulator: str) -> None:
+    run_module(__file__, module_simulator, {"MAX_FRAME": 2000, "DEPTH": 8})
 
 
 def desc(addr: int = 0x1000, length: int = 64, *, sop: int = 1, eop: int = 1, **fields: int) -> int:

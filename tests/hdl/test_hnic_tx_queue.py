@@ -9,16 +9,15 @@ import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import each_simulator, run_module, seeded, start
+from tests.hdl.bench import run_module, seeded, start
 
 BASE = 0x1_0000_0FC0
 CPL_BASE = 0x2_0000_0040
 
 
-@each_simulator
 @pytest.mark.parametrize("burst", [1, 8, 32])
-def test_queue_fetches_and_completes_in_ring_order(sim: str, burst: int) -> None:
-    run_module(__file__, sim, {"DESC_BURST": burst})
+def test_queue_fetches_and_completes_in_ring_order(module_simulator: str, burst: int) -> None:
+    run_module(__file__, module_simulator, {"DESC_BURST": burst})
 
 
 async def enable(dut: Any, size: int) -> None:

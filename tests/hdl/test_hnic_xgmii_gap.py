@@ -7,12 +7,11 @@ from typing import Any
 import cocotb
 from cocotb.triggers import FallingEdge
 
-from tests.hdl.bench import each_simulator, run_module, seeded, start
+from tests.hdl.bench import run_module, seeded, start
 
 
-@each_simulator
-def test_gap_is_right_in_the_mean(sim: str) -> None:
-    run_module(__file__, sim)
+def test_gap_is_right_in_the_mean(module_simulator: str) -> None:
+    run_module(__file__, module_simulator)
 
 
 async def gap_after(dut: Any, lane: int, lane4: int) -> tuple[int, int]:
