@@ -25,8 +25,9 @@ from pyhost.net.core.dev import dev_change_mtu, dev_open
 from pyhost.net.core.netdevice import NetDevice
 from pyhost.net.ipv4.route import inet_add_addr
 from pyhost.net.packet.af_packet import PacketTap
-from pyhost.uapi.ethernet import PACKET_OUTGOING
+from pyhost.uapi.ethernet import ETH_HLEN, PACKET_OUTGOING
 from pyhost.user.program import run_program
+from tb.capture import WireCapture
 from tb.config import RunConfig
 from tb.pcapng import INBOUND, OUTBOUND, PcapngWriter
 from tb.progress import Progress
@@ -64,13 +65,11 @@ class Testbed:
         self.config = config
         self.clock = clock
         self.started = time.monotonic()
-        self.wire_pcap = PcapngWriter(
-            config.out / "wire.pcapng", ["host", "peer"], application="pyhost"
-        )
         self.host_pcap = PcapngWriter(config.out / "host.pcapng", ["eth0"], application="pyhost")
         self._stderr = os.fdopen(stdio[2], "w", closefd=False)
         self.progress = Progress(self._stderr)
         self.link = Link(clock, config.link_rate_bps, config.delay_ns, self._capture)
+        self.wire_pcap = self._capture_wire()
         self.host = self._boot("host")
         self.peer = self._boot("peer")
         self.host_device = attach_host(self.host, self.link.ports[0], HOST_MAC)
@@ -173,8 +172,13 @@ class Testbed:
 
     # -- captures ----------------------------------------------------------------------------------
 
+    def _capture_wire(self) -> WireCapture:
+        config = self.config
+        writer = PcapngWriter(config.out / "wire.pcapng", ["host", "peer"], application="pyhost")
+        return WireCapture(writer, self.link.ports[0].frame_ns(config.mtu + ETH_HLEN))
+
     def _capture(self, ns: int, side: int, frame: bytes, key: int) -> None:
-        self.wire_pcap.write(side, ns, frame, key=key, direction=OUTBOUND)
+        self.wire_pcap.write(self.clock.now, ns, side, frame, key)
         if self.progress.active:
             self.progress.update(ns, self.link.frames, self.link.bytes)
 

@@ -94,8 +94,7 @@ class EpItem:
 class EventPoll:
     """Linux: struct eventpoll.
 
-    `wq` is where epoll_wait sleeps, `poll_wq` where those that poll the epoll
-    file itself do.
+    `wq` is where epoll_wait sleeps, `poll_wq` where those that poll the epoll file itself do.
     """
 
     __slots__ = ("items", "poll_wq", "rdllist", "wq")

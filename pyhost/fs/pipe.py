@@ -62,8 +62,7 @@ class PipeBuffer:
 class PipeInode:
     """Linux: struct pipe_inode_info.
 
-    `bufs` owns a reference to each page; `readers` and `writers` count open
-    ends.
+    `bufs` owns a reference to each page; `readers` and `writers` count open ends.
     """
 
     __slots__ = ("bufs", "kernel", "max_usage", "mutex", "rd_wait", "readers", "wr_wait", "writers")

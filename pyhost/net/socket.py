@@ -106,8 +106,7 @@ class ProtoOps:
 class Socket:
     """Linux: struct socket.
 
-    `state` is SS_*, `type` SOCK_*; `ops` and `sk` are set by the family's create
-    function.
+    `state` is SS_*, `type` SOCK_*; `ops` and `sk` are set by the family's create function.
     """
 
     __slots__ = ("file", "flags", "net", "ops", "sk", "state", "type")

@@ -2,8 +2,7 @@
 2018.
 
 Linux: include/uapi/linux/tcp.h, include/net/tcp.h. Three layers: offsets and numbers for the data
-path, a view over bytes in place, and a
-plain record that parses and emits a whole header.
+path, a view over bytes in place, and a plain record that parses and emits a whole header.
 """
 
 from __future__ import annotations

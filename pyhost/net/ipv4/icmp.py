@@ -114,9 +114,8 @@ ICMP_ERR_CONVERT = (
 
 ErrHandler = Callable[[SkBuff, int], int]
 """`handler(skb, info)`: `skb.data` is at the quoted IP header, `skb.transport_header` at the ICMP
-header; `info` is the MTU of a
-"fragmentation needed", 0 otherwise. The handler does not free the packet. Linux:
-net_protocol.err_handler.
+header; `info` is the MTU of a "fragmentation needed", 0 otherwise. The handler does not free the
+packet. Linux: net_protocol.err_handler.
 """
 
 

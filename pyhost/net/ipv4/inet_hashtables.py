@@ -1,9 +1,9 @@
 """Finding the socket of a segment, and who has which port. Linux: net/ipv4/inet_hashtables.c.
 
 Three tables of `TcpNet`: `ehash` has everything with two ends (sockets, request sockets,
-TIME_WAIT), `lhash` the listeners, `bhash` the owners of
-each local port. A key of `ehash` is (remote address, local address, remote port << 16 | local
-port): the port word as it comes in a header.
+TIME_WAIT), `lhash` the listeners, `bhash` the owners of each local port. A key of `ehash` is
+(remote address, local address, remote port << 16 | local port): the port word as it comes in a
+header.
 """
 
 from __future__ import annotations

@@ -196,8 +196,7 @@ class SockExerr(NamedTuple):
 
 def ip_icmp_error(sk: InetSock, skb: SkBuff, errno: int, port: int, info: int) -> None:
     """Keep an ICMP error for recvmsg(MSG_ERRQUEUE); `skb` is as an ICMP error handler gets it, its
-    payload is what followed the
-    quoted transport header. Linux: ip_icmp_error.
+    payload is what followed the quoted transport header. Linux: ip_icmp_error.
     """
     buf = skb.buf
     icmp_type, code = buf[skb.transport_header], buf[skb.transport_header + 1]

@@ -1,7 +1,7 @@
 """The routing table and route look-ups.
 
-Linux: net/ipv4/route.c, fib_frontend.c, fib_semantics.c, devinet.c; the tables
-themselves are in fib_trie.py.
+Linux: net/ipv4/route.c, fib_frontend.c, fib_semantics.c, devinet.c; the tables themselves are in
+fib_trie.py.
 
 There are two tables, asked in this order: `local` (the host's own addresses and the broadcast
 addresses) and `main`. In a table the longest prefix wins, then the smallest metric. A look-up gives

@@ -2,9 +2,8 @@
 net/ipv4/tcp.c.
 
 Where to look for the rest: reading in tcp_recvmsg.py, the end of a connection in tcp_close.py and
-tcp_done.py, socket options in
-tcp_sockopt.py, segments going out in tcp_output.py and coming in in tcp_input.py, the states and
-what moves them in tcp_states.py.
+tcp_done.py, socket options in tcp_sockopt.py, segments going out in tcp_output.py and coming in in
+tcp_input.py, the states and what moves them in tcp_states.py.
 
 Not supported: urgent data, TCP Fast Open, SYN cookies, MD5 and AO signatures, ECN.
 """
@@ -317,8 +316,7 @@ def tcp_sendmsg_locked(sk: TcpSock, msg: MsgHdr, size: int) -> int:
     """As `tcp_sendmsg`, with the socket locked. Linux: tcp_sendmsg_locked.
 
     -EPIPE (with SIGPIPE), -EAGAIN, -EFAULT when not even the first piece could be copied, the
-    socket's error. What was queued before a
-    failure is returned instead of the error.
+    socket's error. What was queued before a failure is returned instead of the error.
     """
     flags = msg.flags
     timeo = sk.sndtimeo(bool(flags & MSG_DONTWAIT))

@@ -2,8 +2,8 @@
 net/ipv4/tcp_input.c tcp_ack.
 
 An ACK moves the window, takes what is acknowledged off the retransmit queue, gives an RTT sample,
-and lets the congestion control decide how much
-more may leave. What it says is collected in FLAG_* bits on the way.
+and lets the congestion control decide how much more may leave. What it says is collected in FLAG_*
+bits on the way.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """CUBIC congestion control with HyStart. RFC 9438, and "Taming the Elephants" for HyStart. Linux:
 net/ipv4/tcp_cubic.c.
 
-After a loss at `last_max` the window follows W(t) = C·(t-K)³ + W_max: fast away from the loss, flat
-where the loss was, then fast again. Linux keeps
-everything in integers: t in 1/1024 s, C as 410/1024 (`bic_scale` 41), so that cwnd = origin ±
-410·|t-K|³ / 2⁴⁰.
+After a loss at `last_max` the window follows W(t) = C·(t-K)³ + W_max: fast away from the loss,
+flat where the loss was, then fast again. Linux keeps everything in integers: t in 1/1024 s, C as
+410/1024 (`bic_scale` 41), so that cwnd = origin ± 410·|t-K|³ / 2⁴⁰.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 net/ipv4/tcp_input.c.
 
 `sk_receive_queue` holds segments in order from `copied_seq` (what the program has read) to
-`rcv_nxt`; `ofo_queue` those behind a hole, sorted. The
-first segment of the receive queue may overlap what was read, so readers count from sequence
-numbers, not from lengths.
+`rcv_nxt`; `ofo_queue` those behind a hole, sorted. The first segment of the receive queue may
+overlap what was read, so readers count from sequence numbers, not from lengths.
 """
 
 from __future__ import annotations

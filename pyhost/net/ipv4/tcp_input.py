@@ -1,10 +1,9 @@
 """A segment comes in for a socket: checks, header prediction, the state machine. RFC 9293 section
 3.10.7. Linux: net/ipv4/tcp_input.c.
 
-The parts have files of their own: what the ACK does (tcp_ack.py), what the data does (tcp_data.py),
-SACK (tcp_sack.py), losses (tcp_recovery.py).
-Functions that end with a segment the peer must be told off for return True: the caller sends the
-reset.
+The parts have files of their own: what the ACK does (tcp_ack.py), what the data does
+(tcp_data.py), SACK (tcp_sack.py), losses (tcp_recovery.py). Functions that end with a segment the
+peer must be told off for return True: the caller sends the reset.
 """
 
 from __future__ import annotations

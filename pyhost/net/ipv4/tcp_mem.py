@@ -2,9 +2,8 @@
 net/ipv4/tcp.c, net/ipv4/tcp_input.c.
 
 A socket reserves whole pages from the pool that all TCP sockets share (`TcpNet.memory_allocated`,
-limits in sysctl tcp_mem) and pays its skbs out
-of them: `sk_forward_alloc` is what is reserved and not yet spent. What an skb gives back stays
-reserved until a page is whole.
+limits in sysctl tcp_mem) and pays its skbs out of them: `sk_forward_alloc` is what is reserved and
+not yet spent. What an skb gives back stays reserved until a page is whole.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 net/ipv4/tcp_minisocks.c, inet_timewait_sock.c.
 
 A `RequestSock` remembers a SYN until the handshake's last ACK makes a socket of it. A
-`TimewaitSock` remembers a closed connection, so that a late segment
-of it is answered and does not get into a new connection with the same addresses.
+`TimewaitSock` remembers a closed connection, so that a late segment of it is answered and does not
+get into a new connection with the same addresses.
 """
 
 from __future__ import annotations

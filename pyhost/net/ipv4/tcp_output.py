@@ -1,9 +1,8 @@
 """Sending: from the write queue to the IP layer. Linux: net/ipv4/tcp_output.c.
 
 `tcp_write_xmit` asks, segment by segment, whether it may leave: is there room in the congestion
-window, in the peer's window, does Nagle or a cork
-hold it, is too much of this flow in the queues below. What may leave goes through
-`tcp_transmit_skb`, which clones it, writes the header into the
+window, in the peer's window, does Nagle or a cork hold it, is too much of this flow in the queues
+below. What may leave goes through `tcp_transmit_skb`, which clones it, writes the header into the
 clone's headroom and hands it to IP; the original moves to the retransmit queue.
 """
 

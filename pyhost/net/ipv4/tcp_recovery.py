@@ -10,14 +10,12 @@ Linux: net/ipv4/tcp_input.c, net/ipv4/tcp_recovery.c. The sender is in one of fi
 - Recovery: fast retransmit. Loss: the retransmission timer ran out.
 
 `high_seq` is what had been sent when the trouble began; once it is acknowledged the trouble is
-over. Each segment that is out is tagged (SACKED, LOST,
-RETRANS), and the counters `sacked_out`, `lost_out`, `retrans_out` follow the tags, so that
-`packets_in_flight` is what is still on the way.
+over. Each segment that is out is tagged (SACKED, LOST, RETRANS), and the counters `sacked_out`,
+`lost_out`, `retrans_out` follow the tags, so that `packets_in_flight` is what is still on the way.
 
 What is lost is decided in one place, `tcp_identify_packet_loss`: on a SACK connection a segment is
-lost when `reordering` later ones were
-SACKed, without SACK when as many duplicate ACKs came. Linux asks RACK first (RFC 8985) and reverses
-reductions that prove needless.
+lost when `reordering` later ones were SACKed, without SACK when as many duplicate ACKs came. Linux
+asks RACK first (RFC 8985) and reverses reductions that prove needless.
 """
 
 from __future__ import annotations

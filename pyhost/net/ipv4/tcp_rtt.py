@@ -1,10 +1,9 @@
 """Round-trip time and retransmission timeout. RFC 6298 as Linux does it. Linux:
 net/ipv4/tcp_input.c (tcp_rtt_estimator, tcp_set_rto).
 
-Where Linux differs from the RFC: the floor of 200 ms is put under the variance, not under the whole
-timeout, so RTO >= SRTT + 200 ms; the deviation
-moves slowly when the RTT falls; the variance is the biggest deviation of the last window and decays
-by a quarter a window.
+Where Linux differs from the RFC: the floor of 200 ms is put under the variance, not under the
+whole timeout, so RTO >= SRTT + 200 ms; the deviation moves slowly when the RTT falls; the variance
+is the biggest deviation of the last window and decays by a quarter a window.
 """
 
 from __future__ import annotations

@@ -2,13 +2,11 @@
 include/linux/tcp.h, include/net/inet_connection_sock.h.
 
 Linux nests sock ⊂ inet_sock ⊂ inet_connection_sock ⊂ tcp_sock; here they are one object, and the
-names keep their Linux prefix where it says
-which layer a field is from (`icsk_rto`). Sequence numbers are 32-bit ints that wrap; `before` and
-`after` compare them.
+names keep their Linux prefix where it says which layer a field is from (`icsk_rto`). Sequence
+numbers are 32-bit ints that wrap; `before` and `after` compare them.
 
 Times are nanoseconds (Linux: jiffies), except the RTT estimator, which has Linux's fixed-point
-microseconds: `srtt_us` is 8 × the smoothed RTT,
-`mdev_us` and `rttvar_us` are 4 × a deviation.
+microseconds: `srtt_us` is 8 × the smoothed RTT, `mdev_us` and `rttvar_us` are 4 × a deviation.
 
 Two queues hold what was written and is not yet acknowledged:
 
@@ -98,8 +96,7 @@ class TcpSkbCb:
     (ns, 0: never).
 
     `pcount` is how many wire segments it makes and `gso_size` their payload (0: one segment). Of a
-    received segment `off_flags` and `window` are the
-    header's fields, unscaled.
+    received segment `off_flags` and `window` are the header's fields, unscaled.
     """
 
     __slots__ = (

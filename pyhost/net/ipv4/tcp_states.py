@@ -5,24 +5,21 @@ A TCP connection is two streams that end one after the other, and each end is to
 state says how far the two ends have come:
 
 - *our* end: close() or shutdown(SHUT_WR) queues a FIN behind what is still to be sent. From that
-  moment the state is FIN_WAIT1 (we were first)
-  or LAST_ACK (the peer was), although the FIN itself may leave much later: Linux changes the state
-  when the FIN is queued.
+  moment the state is FIN_WAIT1 (we were first) or LAST_ACK (the peer was), although the FIN itself
+  may leave much later: Linux changes the state when the FIN is queued.
 - *their* end: the peer's FIN counts when it is next in line, so never before the data in front of
   it has come.
 
 Whoever closes first must remember the connection for a while, because the last ACK may be lost and
-the peer's FIN may come again: that is
-TIME_WAIT. It needs only addresses, sequence numbers and a clock, so a small `TimewaitSock` takes
-the place of the socket. It also takes over in
-FIN_WAIT2 when no process is left that could read. The peer that closes last has nothing to
-remember: its FIN is acknowledged, and that is all.
+the peer's FIN may come again: that is TIME_WAIT. It needs only addresses, sequence numbers and a
+clock, so a small `TimewaitSock` takes the place of the socket. It also takes over in FIN_WAIT2
+when no process is left that could read. The peer that closes last has nothing to remember: its FIN
+is acknowledged, and that is all.
 
 Three events move a connection, and there is one table for each: `ON_CLOSE` (we end our stream),
-`ON_FIN` (their FIN is next in line) and
-`ON_FIN_ACKED` (our FIN is acknowledged). Everything else that changes the state is not on this way:
-connect, listen, the handshake, and the
-ends that are no farewell (reset, timeout, abort), which lead to CLOSE from everywhere.
+`ON_FIN` (their FIN is next in line) and `ON_FIN_ACKED` (our FIN is acknowledged). Everything else
+that changes the state is not on this way: connect, listen, the handshake, and the ends that are no
+farewell (reset, timeout, abort), which lead to CLOSE from everywhere.
 """
 
 from __future__ import annotations

@@ -102,8 +102,8 @@ def tcp_send_mss(sk: TcpSock) -> tuple[int, int]:
     """(MSS, size goal): how much one skb shall hold. Linux: tcp_send_mss, tcp_xmit_size_goal.
 
     Linux always builds super-segments, as software can cut them. Here that is left to devices that
-    cut them themselves: without TSO the size
-    goal is one MSS. This function is the only place that decides it.
+    cut them themselves: without TSO the size goal is one MSS. This function is the only place that
+    decides it.
     """
     mss = tcp_current_mss(sk)
     if not sk.route_caps & NETIF_F_TSO:

@@ -180,8 +180,8 @@ def nf_hook(
 ) -> int:
     """Ask the functions at `hooknum`.
 
-    1: accepted, the caller goes on with `okfn`; otherwise the packet is not the
-    caller's any more: 0 (stolen, queued) or a negative errno (dropped). Linux: nf_hook.
+    1: accepted, the caller goes on with `okfn`; otherwise the packet is not the caller's any more:
+    0 (stolen, queued) or a negative errno (dropped). Linux: nf_hook.
     """
     state = NfHookState(hooknum, net, sk, indev, outdev, okfn)
     return _nf_hook_slow(skb, state, net.nf.hooks[hooknum], 0)
