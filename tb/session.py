@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 
 from pyhost.bus.device import BusDevice
 from pyhost.drivers.net.hnic_model.attach import attach_hnic_model
@@ -14,7 +15,7 @@ from tb.summary import RunRecord, package_versions, write_results, write_summary
 from tb.testbed import Testbed
 from tb.wire import Port
 
-__all__ = ["CHECK_FAILED", "conclude", "explain_hang", "run"]
+__all__ = ["CHECK_FAILED", "conclude", "run"]
 
 CHECK_FAILED = 3
 """Exit status when a check of the co-simulation failed."""
@@ -40,15 +41,17 @@ def run_model(config: RunConfig) -> int:
         return attach_hnic_model(kernel, clock, port, mac, config.link_rate_bps)
 
     testbed = Testbed(config, clock, attach)
-    failure: str | None = None
+    error: Exception | None = None
     try:
         testbed.start()
         clock.run(stop=testbed.finished)
-        if not testbed.finished():
-            failure = explain_hang(testbed)
     except KernelBug as bug:
-        failure = f"{type(bug).__name__}: {bug}"
-    return conclude(testbed, failure, cycles=0)
+        error = bug
+    return conclude(testbed, error, cycles=0)
+
+
+class Hang(Exception):
+    """Nothing moves any more, and the program has not ended."""
 
 
 def explain_hang(testbed: Testbed) -> str:
@@ -62,16 +65,26 @@ def explain_hang(testbed: Testbed) -> str:
     return f"nothing moves any more at {when:.9f} s, and these sleep: " + ", ".join(sleepers)
 
 
-def conclude(testbed: Testbed, failure: str | None, *, cycles: int) -> int:
-    """Close the captures, write `summary.json` and `results.xml`, and say what the exit status
-    is.
+def conclude(testbed: Testbed, error: Exception | None, *, cycles: int) -> int:
+    """Close the captures, write the results, and say what the exit status is.
+
+    `error` is what ended the run early. `summary.json` and `results.xml` say how it went, and
+    `failure.txt` has the traceback of an error.
     """
     testbed.close()
     config = testbed.config
+    error = testbed.oops or error
+    if error is None and not testbed.finished():
+        error = Hang(explain_hang(testbed))
+    if error is None:
+        testbed.kill_all()
     process = testbed.host_process
     status = process.exit_code if process is not None and process.exit_code is not None else 1
-    if failure is not None:
+    failure: str | None = None
+    if error is not None:
         status = CHECK_FAILED
+        failure = f"{type(error).__name__}: {error}"
+        (config.out / "failure.txt").write_text("".join(traceback.format_exception(error)))
         testbed.report(failure)
     record: RunRecord = {
         "name": config.program.stem,

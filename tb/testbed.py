@@ -18,6 +18,7 @@ from pyhost.boot import boot
 from pyhost.bus.device import BusDevice
 from pyhost.drivers.net.hnic.hnic_main import hnic_probe
 from pyhost.drivers.net.hnic_model.attach import attach_hnic_model
+from pyhost.kernel.bug import KernelBug
 from pyhost.kernel.clock import NSEC_PER_SEC, Clock
 from pyhost.kernel.kernel import Kernel
 from pyhost.kernel.process import Process
@@ -120,6 +121,8 @@ class Testbed:
         The server that runs when no peer program was given never ends; it is enough that it has
         taken leave of all connections.
         """
+        if self.oops is not None:
+            return True
         host, peer = self.host_process, self.peer_process
         if host is None or host.exit_code is None or peer is None:
             return False
@@ -132,11 +135,19 @@ class Testbed:
             self.clock.call_at(self._deadline, lambda: None)
         return self.clock.now >= self._deadline
 
+    @property
+    def oops(self) -> KernelBug | None:
+        """What went wrong inside a system call of either machine."""
+        return self.host.oops or self.peer.oops
+
     def close(self) -> None:
-        """End what still runs, and write out what the captures hold."""
+        """Write out what the captures hold."""
         self.progress.close()
         self.wire_pcap.close()
         self.host_pcap.close()
+
+    def kill_all(self) -> None:
+        """End what still runs: servers that would wait for ever."""
         for kernel in (self.host, self.peer):
             for task in tuple(kernel.sched.tasks.values()):
                 kernel.sched.kill(task)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyhost.fs.ramfs import RamFs
+from pyhost.kernel.bug import KernelBug
 from pyhost.kernel.clock import Clock
 from pyhost.kernel.irq import IrqController
 from pyhost.kernel.printk import KERN_INFO, KERN_WARNING, PrintkLog
@@ -52,6 +53,7 @@ class Kernel:
         self.syscalls: dict[str, Callable[..., int]] = {}
         self.processes: dict[int, Process] = {}
         self.warnings = 0
+        self.oops: KernelBug | None = None
 
     def __repr__(self) -> str:
         return f"<Kernel {self.name}>"
@@ -68,8 +70,10 @@ class Kernel:
         self.printk(f"WARNING: {text}", KERN_WARNING)
 
     def syscall(self, name: str, *args: int) -> int:
-        """Enter the kernel from the current task: a result, or a negative errno. Linux:
-        do_syscall_64.
+        """Enter the kernel from the current task: a result, or a negative errno.
+
+        Linux: do_syscall_64. What goes wrong inside is the kernel's fault and not the program's:
+        it is kept in `oops`, because a program may catch whatever passes through it.
         """
         task = self.sched.current
         function = self.syscalls.get(name)
@@ -77,6 +81,13 @@ class Kernel:
             return -ENOSYS
         if self.trace.on:
             self.trace.hit("sys_enter", 0, name=name, args=args)
-        result = function(task, *args)
+        try:
+            result = function(task, *args)
+        except KernelBug as bug:
+            self.oops = self.oops or bug
+            raise
+        except Exception as error:
+            self.oops = KernelBug(f"Oops in sys_{name}: {type(error).__name__}: {error}")
+            raise self.oops from error
         self.sched.account_syscall()
         return result

@@ -54,7 +54,7 @@ def read_claims(path: Path) -> list[Claim]:
     text = path.read_text(encoding="utf-8")
     missing = dict(re.findall(r"^- (S\d\d): (.+)$", text, re.MULTILINE))
     rows = re.findall(r"^\| (S\d\d) \| (.+?) \| (.+) \|$", text, re.MULTILINE)
-    return [Claim(*row, missing.get(row[0], "")) for row in rows]
+    return [Claim(id, layer, what, missing.get(id, "")) for id, layer, what in rows]
 
 
 def marked_tests(folder: Path, root: Path) -> dict[str, set[str]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from greenlet import GreenletExit
 
 from pyhost.fs.file import FilesStruct
+from pyhost.kernel.bug import KernelBug
 from pyhost.kernel.process import Process
 from pyhost.mm.mmap import MmStruct
 from pyhost.user import frames
@@ -135,7 +136,7 @@ class Program:
         """
         try:
             return run()
-        except GreenletExit:
+        except (GreenletExit, KernelBug):
             raise
         except SystemExit as error:
             return self._exit_status(error)
@@ -206,7 +207,7 @@ class Program:
     def _ignoring(self, title: str, call: Callable[[], object]) -> None:
         try:
             call()
-        except GreenletExit:
+        except (GreenletExit, KernelBug):
             raise
         except BaseException as error:
             self._interpreter.write_unraisable(title, error)
@@ -219,7 +220,7 @@ class Program:
                 continue
             try:
                 stream.flush()
-            except GreenletExit:
+            except (GreenletExit, KernelBug):
                 raise
             except BaseException as error:
                 status = _EXIT_FLUSH_FAILED

@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from greenlet import GreenletExit
 
+from pyhost.kernel.bug import KernelBug
 from pyhost.user import frames
 from pyhost.user.cpython.locks import Lock, RLock
 from pyhost.user.cpython.threadlocal import Local
@@ -185,6 +186,8 @@ class Threads:
             call()
         except (SystemExit, GreenletExit):
             pass
+        except KernelBug:
+            raise
         except BaseException as error:
             self._interpreter.write_unraisable(
                 f"Exception ignored in thread started by: {function!r}", error

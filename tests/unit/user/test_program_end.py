@@ -222,3 +222,18 @@ def test_the_private_interpreter_leaves_the_real_one_alone(host):
     assert "neighbour" not in sys.modules
     assert (sys.stdout, sys.path) == (stdout, path)
     assert all(sys.modules[name] is module for name, module in before.items())
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["import os; os.pipe()", "import os, threading; threading.Thread(target=os.pipe).start()"],
+)
+def test_a_bug_of_the_kernel_is_not_blamed_on_the_program(host: Host, source: str) -> None:
+    def sys_pipe2(*_: int) -> int:
+        raise KernelBug("a broken pipe2")
+
+    host.kernel.syscalls = {**host.kernel.syscalls, "pipe2": sys_pipe2}
+    process, streams = host.start(host.write(source))
+    with pytest.raises(KernelBug, match="a broken pipe2"):
+        host.finish(process)
+    assert (streams / "err").read_text() == ""
