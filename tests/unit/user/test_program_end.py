@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from pyhost.kernel.bug import KernelBug
+
 ENDINGS = {
     "the end of the file": "print('done')",
     "sys.exit()": "import sys; sys.exit()",
@@ -224,16 +226,22 @@ def test_the_private_interpreter_leaves_the_real_one_alone(host):
     assert all(sys.modules[name] is module for name, module in before.items())
 
 
-@pytest.mark.parametrize(
-    "source",
-    ["import os; os.pipe()", "import os, threading; threading.Thread(target=os.pipe).start()"],
-)
-def test_a_bug_of_the_kernel_is_not_blamed_on_the_program(host: Host, source: str) -> None:
-    def sys_pipe2(*_: int) -> int:
+def break_pipe2(host):
+    def sys_pipe2(*_):
         raise KernelBug("a broken pipe2")
 
     host.kernel.syscalls = {**host.kernel.syscalls, "pipe2": sys_pipe2}
-    process, streams = host.start(host.write(source))
+
+
+def test_a_bug_of_the_kernel_is_not_blamed_on_the_program(host):
+    break_pipe2(host)
+    process, streams = host.start(host.write("import os; os.pipe()"))
     with pytest.raises(KernelBug, match="a broken pipe2"):
         host.finish(process)
     assert (streams / "err").read_text() == ""
+
+
+def test_a_bug_of_the_kernel_is_kept_when_threading_catches_it(host):
+    break_pipe2(host)
+    host.run("import os, threading; threading.Thread(target=os.pipe).start()")
+    assert str(host.kernel.oops) == "a broken pipe2"
