@@ -25,9 +25,16 @@ from pyhost.kernel.bug import KernelBug, KernelPanic
 from pyhost.mm.memory import Page
 from pyhost.net.core.checksum import csum_bytes, csum_fold
 from pyhost.net.core.drop_reason import SKB_CONSUMED
+from pyhost.net.core.skb_shared_info import (
+    MAX_SKB_FRAGS,
+    SKB_SHINFO_SIZE,
+    SKB_SMALL_HEAD_SIZE,
+    SkbFrag,
+    SkbPool,
+    SkbSharedInfo,
+)
 
 if TYPE_CHECKING:
-    from pyhost.kernel.kernel import Kernel
     from pyhost.net.core.dst import DstEntry
     from pyhost.net.core.netdevice import NetDevice
     from pyhost.net.core.sock import Sock
@@ -51,10 +58,7 @@ __all__ = [
     "skb_truesize",
 ]
 
-MAX_SKB_FRAGS = 17
-SKB_SHINFO_SIZE = 320
 SKB_STRUCT_SIZE = 256
-SKB_SMALL_HEAD_SIZE = 704
 MAX_TCP_HEADER = 320
 
 CHECKSUM_NONE = 0
@@ -68,70 +72,6 @@ PACKET_HOST = 0
 def skb_truesize(size: int) -> int:
     """What an skb with `size` bytes of data is charged. Linux: SKB_TRUESIZE."""
     return size + SKB_STRUCT_SIZE + SKB_SHINFO_SIZE
-
-
-class SkbFrag:
-    """A piece of a page. Linux: skb_frag_t."""
-
-    __slots__ = ("offset", "page", "size")
-
-    def __init__(self, page: Page, offset: int, size: int) -> None:
-        self.page = page
-        self.offset = offset
-        self.size = size
-
-    @property
-    def addr(self) -> int:
-        """Physical address of the first byte."""
-        return self.page.addr + self.offset
-
-
-class SkbSharedInfo:
-    """What clones share beside the bytes; it lies at `skb.end`. Linux: struct skb_shared_info."""
-
-    __slots__ = (
-        "addr", "dataref", "destructor_arg", "flags", "frag_list", "frags", "gso_segs", "gso_size",
-        "gso_type", "head_size", "tx_flags",
-    )  # fmt: skip
-
-    def __init__(self, addr: int, head_size: int) -> None:
-        self.addr = addr
-        self.head_size = head_size
-        self.dataref = 1
-        self.frags: list[SkbFrag] = []
-        self.frag_list: list[SkBuff] | None = None
-        self.gso_size = 0
-        self.gso_segs = 0
-        self.gso_type = 0
-        self.tx_flags = 0
-        self.flags = 0
-        self.destructor_arg: Callable[[], None] | None = None
-
-    @property
-    def nr_frags(self) -> int:
-        """How many of `frags` are in use."""
-        return len(self.frags)
-
-
-class SkbPool:
-    """Where one machine's sk_buffs come from, and the account of how they ended."""
-
-    __slots__ = ("alive", "buf", "drops", "kernel", "memory", "next_key", "small_heads")
-
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
-        self.memory = kernel.mem
-        self.buf = kernel.mem.buf
-        self.small_heads = kernel.mem.kmem_cache_create("skbuff_small_head", SKB_SMALL_HEAD_SIZE)
-        self.next_key = 1
-        self.alive = 0
-        self.drops: dict[str, int] = {}
-
-    def new_key(self) -> int:
-        """The next packet key: 32 bits, never 0."""
-        key = self.next_key
-        self.next_key = key + 1 & 0xFFFFFFFF or 1
-        return key
 
 
 class SkBuff:

@@ -114,6 +114,7 @@ class Proto:
     accept: Callable[[Any, int], Any] | None = None
     shutdown: Callable[[Any, int], None] | None = None
     release_cb: Callable[[Any], None] | None = None
+    keepalive: Callable[[Any, bool], None] | None = None
     enter_memory_pressure: Callable[[Any], None] | None = None
     leave_memory_pressure: Callable[[Any], None] | None = None
 

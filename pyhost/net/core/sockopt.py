@@ -97,7 +97,6 @@ def sock_setsockopt(sk: Sock, optname: int, value: bytes) -> int:
 FLAG_OPTIONS = {
     SO_REUSEADDR: "sk_reuse",
     SO_REUSEPORT: "sk_reuseport",
-    SO_KEEPALIVE: "sk_keepopen",
     SO_BROADCAST: "sk_broadcast",
     SO_NO_CHECK: "sk_no_check_tx",
     SO_TIMESTAMP: "sk_timestamp",
@@ -136,6 +135,13 @@ def _as_u32_min(value: int, limit: int) -> int:
 
 def _set_priority(sk: Sock, value: int) -> int:
     sk.sk_priority = value
+    return 0
+
+
+def _set_keepalive(sk: Sock, value: int) -> int:
+    if sk.sk_prot.keepalive is not None:
+        sk.sk_prot.keepalive(sk, bool(value))
+    sk.sk_keepopen = bool(value)
     return 0
 
 
@@ -180,6 +186,7 @@ NUMBER_SETTERS: dict[int, Callable[[Sock, int], int]] = {
     SO_RCVBUF: _set_rcvbuf,
     SO_RCVBUFFORCE: _force_rcvbuf,
     SO_PRIORITY: _set_priority,
+    SO_KEEPALIVE: _set_keepalive,
     SO_MARK: _set_mark,
     SO_RCVLOWAT: _set_rcvlowat,
     SO_ZEROCOPY: _set_zerocopy,

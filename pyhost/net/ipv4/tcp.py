@@ -67,7 +67,7 @@ from pyhost.net.ipv4.tcp_output import (
 )
 from pyhost.net.ipv4.tcp_recvmsg import tcp_recvmsg
 from pyhost.net.ipv4.tcp_sock import TCP_NAGLE_CORK, TCP_NAGLE_PUSH, TcpSkbCb, TcpSock, after
-from pyhost.net.ipv4.tcp_sockopt import tcp_getsockopt, tcp_setsockopt
+from pyhost.net.ipv4.tcp_sockopt import tcp_getsockopt, tcp_set_keepalive, tcp_setsockopt
 from pyhost.net.ipv4.tcp_states import TCPF_CAN_SEND, TCPF_SYN_RECV
 from pyhost.net.ipv4.tcp_sysctl import TcpNet
 from pyhost.net.ipv4.tcp_timer import tcp_init_xmit_timers, tcp_release_cb
@@ -447,6 +447,7 @@ tcp_prot = Proto(
     shutdown=tcp_shutdown,
     backlog_rcv=tcp_v4_do_rcv,
     release_cb=tcp_release_cb,
+    keepalive=tcp_set_keepalive,
     hash=tcp_hash,
     unhash=inet_unhash,
     get_port=inet_csk_get_port,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pyhost.kernel.clock import NSEC_PER_MSEC, NSEC_PER_SEC
 from pyhost.net.core.sock import TCP_CLOSE, TCP_LISTEN
 from pyhost.net.ipv4.inet_connection_sock import (
+    inet_csk_delete_keepalive_timer,
     inet_csk_in_pingpong_mode,
     inet_csk_reset_keepalive_timer,
 )
@@ -47,7 +48,7 @@ from pyhost.uapi.tcp import (
     TCP_WINDOW_CLAMP,
 )
 
-__all__ = ["tcp_get_info", "tcp_getsockopt", "tcp_setsockopt"]
+__all__ = ["tcp_get_info", "tcp_getsockopt", "tcp_set_keepalive", "tcp_setsockopt"]
 
 MAX_TCP_KEEPIDLE = 32767
 TCP_FIN_TIMEOUT_MAX = 120
@@ -88,6 +89,17 @@ def _set_maxseg(sk: TcpSock, value: int) -> int:
         return -EINVAL
     sk.user_mss = value
     return 0
+
+
+def tcp_set_keepalive(sk: TcpSock, on: bool) -> None:
+    """SO_KEEPALIVE changes; `sk_keepopen` still has the old value. Linux: tcp_set_keepalive."""
+    if sk.sk_state in (TCP_CLOSE, TCP_LISTEN):
+        return
+    if on and not sk.sk_keepopen:
+        time = sk.keepalive_time or sk.net.tcp.keepalive_time * NSEC_PER_SEC
+        inet_csk_reset_keepalive_timer(sk, time)
+    elif not on:
+        inet_csk_delete_keepalive_timer(sk)
 
 
 def _set_keepidle(sk: TcpSock, value: int) -> int:

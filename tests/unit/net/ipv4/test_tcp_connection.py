@@ -16,13 +16,16 @@ from pyhost.net.core.sock import (
     TCP_LAST_ACK,
     TCP_TIME_WAIT,
 )
+from pyhost.net.core.sockopt import sock_setsockopt
 from pyhost.net.ipv4.tcp import tcp_poll_mask, tcp_prot
 from pyhost.uapi.errno import ECONNREFUSED, ECONNRESET, EHOSTUNREACH, EPIPE, ETIMEDOUT
-from pyhost.uapi.socket import SOL_TCP
+from pyhost.uapi.socket import SO_KEEPALIVE, SOL_TCP
 from pyhost.uapi.tcp import TCP_INFO
 from tests.unit.net.ipv4.tcp_apps import accept, close, connect, listener, read_all, recv, send
 from tests.unit.net.ipv4.tcp_peer import PORT, SYN_OPTIONS, Script
 from tests.unit.net.support import A_MAC, B_ADDR, B_MAC
+
+ONE = (1).to_bytes(4, "little")
 
 
 def shutdown_write(sk: object) -> None:
@@ -337,11 +340,19 @@ def test_keepalive_asks_a_silent_peer_and_gives_up() -> None:
         }
     )
     sk = t.connect()
-    sk.sk_keepopen = True
-    sk.sk_timer.mod(t.clock.now + 10_000_000_000)
+    t.app(lambda: sock_setsockopt(sk, SO_KEEPALIVE, ONE))
     t.run(20_000)
     assert [str(packet[TCP].flags) for _, packet in t.got] == ["A", "A", "A", "RA"]
     assert sk.sk_err == ETIMEDOUT
+
+
+def test_keepalive_that_is_turned_off_again_asks_nothing() -> None:
+    t = Script(sysctls={"net.ipv4.tcp_keepalive_time": "10"})
+    sk = t.connect()
+    t.app(lambda: sock_setsockopt(sk, SO_KEEPALIVE, ONE))
+    t.app(lambda: sock_setsockopt(sk, SO_KEEPALIVE, bytes(4)))
+    t.run(60_000)
+    assert not t.got
 
 
 def test_tcp_info_tells_the_state() -> None:
