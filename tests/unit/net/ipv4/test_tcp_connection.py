@@ -350,7 +350,9 @@ def test_keepalive_that_is_turned_off_again_asks_nothing() -> None:
     t = Script(sysctls={"net.ipv4.tcp_keepalive_time": "10"})
     sk = t.connect()
     t.app(lambda: sock_setsockopt(sk, SO_KEEPALIVE, ONE))
+    assert sk.sk_timer.pending
     t.app(lambda: sock_setsockopt(sk, SO_KEEPALIVE, bytes(4)))
+    assert not sk.sk_timer.pending
     t.run(60_000)
     assert not t.got
 
