@@ -23,15 +23,17 @@ def boot(
     clock: Clock,
     *,
     name: str = "host",
+    number: int = 0,
     seed: int = 0,
     ram_bytes: int = 64 << 20,
     sysctls: Mapping[str, str] | None = None,
 ) -> Kernel:
     """A machine with file systems, a network stack and the loopback device up; no other device yet.
 
-    `sysctls` are set before anything runs; raises `SysctlError` for an unknown name or a bad value.
+    `number` tells the machines of one simulation apart (0 to 3). `sysctls` are set before
+    anything runs; raises `SysctlError` for an unknown name or a bad value.
     """
-    kernel = Kernel(clock, name=name, seed=seed, ram_bytes=ram_bytes)
+    kernel = Kernel(clock, name=name, number=number, seed=seed, ram_bytes=ram_bytes)
     kernel.syscalls = SYSCALLS
     net = kernel.net = Net(kernel)
     security_init(net)

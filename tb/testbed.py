@@ -71,8 +71,8 @@ class Testbed:
         self.progress = Progress(self._stderr)
         self.link = Link(clock, config.link_rate_bps, config.delay_ns, self._capture)
         self.wire_pcap = self._capture_wire()
-        self.host = self._boot("host")
-        self.peer = self._boot("peer")
+        self.host = self._boot("host", 0)
+        self.peer = self._boot("peer", 1)
         self.host_device = attach_host(self.host, self.link.ports[0], HOST_MAC)
         self.peer_device = attach_hnic_model(
             self.peer, clock, self.link.ports[1], PEER_MAC, config.link_rate_bps
@@ -83,9 +83,15 @@ class Testbed:
         self._stdio = stdio
         self._deadline: int | None = None
 
-    def _boot(self, name: str) -> Kernel:
+    def _boot(self, name: str, number: int) -> Kernel:
         config = self.config
-        return boot(self.clock, name=name, seed=config.seed, sysctls=dict(config.sysctls))
+        return boot(
+            self.clock,
+            name=name,
+            number=number,
+            seed=config.seed,
+            sysctls=dict(config.sysctls),
+        )
 
     # -- the run -----------------------------------------------------------------------------------
 

@@ -36,10 +36,17 @@ class Kernel:
     net: Net
 
     def __init__(
-        self, clock: Clock, *, name: str = "host", seed: int = 0, ram_bytes: int = 64 << 20
+        self,
+        clock: Clock,
+        *,
+        name: str = "host",
+        number: int = 0,
+        seed: int = 0,
+        ram_bytes: int = 64 << 20,
     ) -> None:
         self.clock = clock
         self.name = name
+        self.number = number
         self.random = random.Random(f"{seed}/{name}")
         self.log = PrintkLog(clock)
         self.trace = Tracer(clock)

@@ -12,7 +12,7 @@ from pyhost.bus.device import BusDevice
 from pyhost.kernel.kernel import Kernel
 from tb.config import RunConfig
 from tb.rtl_session import CONFIG_VARIABLE, STDIO_VARIABLE
-from tb.session import conclude, explain_hang
+from tb.session import conclude
 from tb.sim.clock import SimClock
 from tb.sim.dut import Dut
 from tb.sim.rtl_nic import RtlNic
@@ -32,7 +32,7 @@ class Cosim:
         self._dut = dut
         self._over = Event()
         self._watching = False
-        self.failure: str | None = None
+        self.error: Exception | None = None
         self.clock = SimClock(self._after, self._fail)
         dut.half_period_ps.value = 32 * 1_000_000_000_000 // config.link_rate_bps
         self.testbed = Testbed(config, self.clock, self._attach, stdio)
@@ -48,11 +48,11 @@ class Cosim:
             self.testbed.start()
         await self._over.wait()
         cycles = self._dut.cycles.value.to_unsigned()
-        return conclude(self.testbed, self.failure, cycles=cycles)
+        return conclude(self.testbed, self.error, cycles=cycles)
 
     def _fail(self, error: Exception) -> None:
-        if self.failure is None:
-            self.failure = f"{type(error).__name__}: {error}"
+        if self.error is None:
+            self.error = error
         self._over.set()
 
     def _after(self) -> None:
@@ -69,7 +69,6 @@ class Cosim:
         while self.clock.next_ns() is None:
             await Timer(IDLE_CHECK_NS, "ns")
             if self.nic.idle and self.clock.next_ns() is None and not self._over.is_set():
-                self.failure = self.failure or explain_hang(self.testbed)
                 self._over.set()
         self._watching = False
 

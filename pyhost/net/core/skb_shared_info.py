@@ -27,6 +27,11 @@ MAX_SKB_FRAGS = 17
 SKB_SHINFO_SIZE = 320
 SKB_SMALL_HEAD_SIZE = 704
 
+KEYS_PER_MACHINE = 1_000_000_000
+"""Decimal, so that the machine can be read off a key: skb#1000000007 is the seventh of machine
+1.
+"""
+
 
 class SkbFrag:
     """A piece of a page. Linux: skb_frag_t."""
@@ -72,21 +77,36 @@ class SkbSharedInfo:
 
 
 class SkbPool:
-    """Where one machine's sk_buffs come from, and the account of how they ended."""
+    """Where one machine's sk_buffs come from, and the account of how they ended.
 
-    __slots__ = ("alive", "buf", "drops", "kernel", "memory", "next_key", "small_heads")
+    Packet keys are 32 bits. Each machine of a simulation has a block of them, so that a key in a
+    capture or a waveform names one packet and the machine that made it.
+    """
+
+    __slots__ = (
+        "alive",
+        "buf",
+        "drops",
+        "first_key",
+        "kernel",
+        "memory",
+        "next_key",
+        "small_heads",
+    )
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.memory = kernel.mem
         self.buf = kernel.mem.buf
         self.small_heads = kernel.mem.kmem_cache_create("skbuff_small_head", SKB_SMALL_HEAD_SIZE)
-        self.next_key = 1
+        self.first_key = kernel.number * KEYS_PER_MACHINE + 1
+        self.next_key = self.first_key
         self.alive = 0
         self.drops: dict[str, int] = {}
 
     def new_key(self) -> int:
-        """The next packet key: 32 bits, never 0."""
+        """The next packet key, never 0; the block begins anew when it is used up."""
         key = self.next_key
-        self.next_key = key + 1 & 0xFFFFFFFF or 1
+        last = self.first_key + KEYS_PER_MACHINE - 2
+        self.next_key = key + 1 if key < last else self.first_key
         return key

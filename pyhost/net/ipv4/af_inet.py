@@ -374,6 +374,9 @@ def inet_sendmsg(sock: Socket, msg: MsgHdr, size: int) -> int:
     prot = sk.sk_prot
     if not sk.inet_num and not prot.no_autobind and inet_autobind(sk):
         return -EAGAIN
+    trace = sk.net.kernel.trace
+    if trace.on:
+        trace.hit("inet_sendmsg", 0, prot=prot.name, size=size)
     return prot.sendmsg(sk, msg, size)
 
 

@@ -257,6 +257,9 @@ def ip_local_out(net: Net, sk: Sock | None, skb: SkBuff) -> int:
     """
     mib = net.mib
     mib["IpOutRequests"] = mib.get("IpOutRequests", 0) + 1
+    trace = net.kernel.trace
+    if trace.on:
+        trace.hit("ip_local_out", skb.key, len=skb.len)
     skb.protocol = ETH_P_IP
     dst = skb.dst
     assert dst is not None
@@ -282,6 +285,9 @@ def ip_output(net: Net, sk: Sock | None, skb: SkBuff) -> int:
     skb.dev = dev = dst.dev
     mib = net.mib
     mib["IpOutTransmits"] = mib.get("IpOutTransmits", 0) + 1
+    trace = net.kernel.trace
+    if trace.on:
+        trace.hit("ip_output", skb.key, dev=dev.name)
     if net.nf.hooks[NF_INET_POST_ROUTING]:
         verdict = nf_hook(NF_INET_POST_ROUTING, net, sk, skb, None, dev, ip_finish_output)
         if verdict != 1:
@@ -313,6 +319,9 @@ def ip_finish_output(net: Net, sk: Sock | None, skb: SkBuff) -> int:
     dst = skb.dst
     assert dst is not None
     mtu = dst.mtu() if dst.pmtu or dst.metric_mtu else dst.dev.mtu
+    trace = net.kernel.trace
+    if trace.on:
+        trace.hit("ip_finish_output", skb.key, mtu=mtu)
     if skb.shinfo.gso_size:
         return _ip_finish_output_gso(net, sk, skb, mtu)
     if skb.len > mtu:

@@ -172,6 +172,9 @@ def _push(sk: TcpSock, flags: int, mss: int, nonagle: int, size_goal: int) -> No
     if not sk.sk_write_queue:
         return
     skb = sk.sk_write_queue[-1]
+    trace = sk.net.kernel.trace
+    if trace.on:
+        trace.hit("tcp_push", skb.key, mss=mss, nonagle=nonagle)
     if not flags & MSG_MORE or _forced_push(sk):
         _mark_push(sk, skb)
     if _should_autocork(sk, skb, size_goal):

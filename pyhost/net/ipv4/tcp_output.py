@@ -364,7 +364,9 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
     `push_one`: 0 all, 1 one skb. True when nothing is on the way and nothing could be sent though
     data waits: then only a window probe helps.
     """
-    sk.tcp_mstamp = sk.net.kernel.clock.now
+    kernel = sk.net.kernel
+    trace = kernel.trace
+    sk.tcp_mstamp = kernel.clock.now
     queue = sk.sk_write_queue
     sent = 0
     is_cwnd_limited = False
@@ -389,6 +391,8 @@ def tcp_write_xmit(sk: TcpSock, mss: int, nonagle: int, push_one: int) -> bool:
                 break
         if tcp_small_queue_check(sk, skb, 0):
             break
+        if trace.on:
+            trace.hit("tcp_write_xmit", skb.key, len=skb.len, quota=quota)
         if tcp_transmit_skb(sk, skb):
             break
         tcp_event_new_data_sent(sk, skb)

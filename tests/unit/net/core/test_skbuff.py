@@ -440,10 +440,17 @@ def test_zero_copy_pages_are_reported_when_the_last_clone_goes(pool: SkbPool) ->
     assert done == [True]
 
 
-def test_keys_are_never_zero_and_wrap_at_32_bits(pool: SkbPool) -> None:
-    pool.next_key = 0xFFFFFFFF
-    assert pool.new_key() == 0xFFFFFFFF
+def test_keys_are_never_zero_and_stay_in_the_machine_s_block(pool: SkbPool) -> None:
+    assert pool.first_key == 1
+    pool.next_key = 999_999_999
+    assert pool.new_key() == 999_999_999
     assert pool.new_key() == 1
+
+
+def test_two_machines_never_give_the_same_key() -> None:
+    clock = VirtualClock()
+    keys = [SkbPool(Kernel(clock, number=number)).new_key() for number in range(4)]
+    assert keys == [1, 1_000_000_001, 2_000_000_001, 3_000_000_001]
 
 
 # -- checksum ------------------------------------------------------------------------------------
