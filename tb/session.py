@@ -47,6 +47,9 @@ def run_model(config: RunConfig) -> int:
         clock.run(stop=testbed.finished)
     except KernelBug as bug:
         error = bug
+    except KeyboardInterrupt:
+        testbed.close()
+        raise
     return conclude(testbed, error, cycles=0)
 
 

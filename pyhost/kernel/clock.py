@@ -9,7 +9,7 @@ run is the same on either.
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Protocol
 
 __all__ = [
@@ -108,11 +108,14 @@ class EventQueue:
         self.now = max(self.now, until)
 
     def note_cancelled(self) -> None:
-        """Bookkeeping of `Event.cancel`: rebuild the heap when most of it is dead."""
+        """Bookkeeping of `Event.cancel`: rebuild the heap when most of it is dead.
+
+        In place: it may be an event that cancels, in the midst of `run_due`.
+        """
         self._dead += 1
         if self._dead > 64 and self._dead * 2 > len(self._heap):
-            self._heap = [item for item in self._heap if item[2].fn is not None]
-            self._heap.sort()
+            self._heap[:] = [item for item in self._heap if item[2].fn is not None]
+            heapify(self._heap)
             self._dead = 0
 
 

@@ -30,7 +30,6 @@ __all__ = ["Program", "run_program"]
 
 _EXIT_UNREADABLE = 2
 _EXIT_FLUSH_FAILED = 120
-_EXIT_INTERRUPTED = 130
 
 
 def run_program(
@@ -133,18 +132,18 @@ class Program:
     def _guarded(self, run: Callable[[], int]) -> int:
         """The exit status of `run()`, however it ends. CPython: PyErr_PrintEx,
         pymain_exit_err_print.
+
+        Ctrl-C reaches whatever runs at that moment, on either machine. A program may catch it; one
+        that does not ends the whole run with it.
         """
         try:
             return run()
-        except (GreenletExit, KernelBug):
+        except (GreenletExit, KernelBug, KeyboardInterrupt):
             raise
         except SystemExit as error:
             return self._exit_status(error)
         except BaseException as error:
             error.__traceback__ = frames.strip(error.__traceback__)
-            if isinstance(error, KeyboardInterrupt):
-                self._report(error)
-                return _EXIT_INTERRUPTED
             return self._report(error)
 
     def _exit_status(self, error: SystemExit) -> int:

@@ -186,7 +186,7 @@ class Threads:
             call()
         except (SystemExit, GreenletExit):
             pass
-        except KernelBug:
+        except (KernelBug, KeyboardInterrupt):
             raise
         except BaseException as error:
             self._interpreter.write_unraisable(
