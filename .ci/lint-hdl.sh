@@ -1,23 +1,44 @@
 #!/bin/sh
-# Checks every Verilog module on its own with the simulators that are there, warnings as errors.
-# A module's children are found by name in the folders of hdl/.
+# Checks every Verilog module on its own, with and without HNIC_CHECKS, and the card at each bus width, with the simulators
+# that are there; warnings are errors. A module's children are found by name in the folders of hdl/.
+# What was clean once is not checked again until a file of hdl/, this script or a simulator changes.
 set -eu
 cd "$(dirname "$0")/../hdl"
 
 folders=$(find . -name '*.v' -exec dirname {} + | sort -u)
 libraries=$(for folder in $folders; do echo "-y $folder"; done)
 headers=$(find . -name '*.vh' -exec dirname {} + | sort -u | sed 's/^/-I/')
+tools=$(for tool in verilator iverilog; do command -v $tool || true; done)
 status=0
 
+# lint MODULE FILE [PARAMETER=VALUE]
+lint() {
+    for define in HNIC_CHECKS HNIC_PLAIN; do
+        case $tools in *verilator*)
+            verilator --lint-only --quiet -Wall --default-language 1364-2005 -D$define ${3:+-G$3} \
+                $libraries $headers --top-module "$1" lint/verilator.vlt "$2" || status=1 ;;
+        esac
+        case $tools in *iverilog*)
+            said=$(iverilog -g2005 -Wall -t null -D$define ${3:+-P$1.$3} $libraries $headers -s "$1" "$2" 2>&1) ||
+                status=1
+            [ -z "$said" ] || { echo "$said" >&2; status=1; } ;;
+        esac
+    done
+}
+
+key=$({
+    cat ../.ci/lint-hdl.sh
+    for tool in $tools; do ls -lL "$tool"; done
+    find . -name '*.v' -o -name '*.vh' -o -name '*.vlt' | sort | xargs sha256sum
+} | sha256sum | cut -c 1-16)
+clean=../build/lint/hdl-$key
+[ ! -e "$clean" ] || exit 0
+
 for module in $(find . -name '*.v' | sort); do
-    if command -v verilator >/dev/null; then
-        verilator --lint-only --quiet -Wall --default-language 1364-2005 $libraries $headers \
-            --top-module "$(basename "$module" .v)" lint/verilator.vlt "$module" || status=1
-    fi
-    if command -v iverilog >/dev/null; then
-        said=$(iverilog -g2005 -Wall -t null $libraries $headers -s "$(basename "$module" .v)" "$module" 2>&1) ||
-            status=1
-        [ -z "$said" ] || { echo "$said" >&2; status=1; }
-    fi
+    lint "$(basename "$module" .v)" "$module"
 done
+for width in 64 256 512; do
+    lint hnic_top top/hnic_top.v AXI_DATA_W=$width
+done
+[ $status -ne 0 ] || { mkdir -p ../build/lint && touch "$clean"; }
 exit $status

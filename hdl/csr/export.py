@@ -162,9 +162,11 @@ def _python(groups: list[tuple[str, list[Constant]]]) -> str:
         "",
         "Generated from hdl/csr/hnic.rdl by hdl/csr/export.py. Do not edit.",
         "",
-        "`X` is a byte offset, `X_RST` the value after reset.",
-        "`X_F_LSB` and `X_F_W` are the place of field F in it, `X_F_RST` its value after reset.",
-        "`TXD_`, `TXC_`, `RXD_`, `RXC_`: records in host memory; `_LSB` counts from their bit 0.",
+        "`X` is a byte offset, `X_RST` the value after reset. `X_F_LSB` and `X_F_W` are the"
+        " place of field F",
+        "in it, `X_F_RST` its value after reset. `TXD_`, `TXC_`, `RXD_`, `RXC_`: records in"
+        " host memory;",
+        "`_LSB` counts from their bit 0.",
         '"""',
         "",
         "from __future__ import annotations",

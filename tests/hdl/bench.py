@@ -120,14 +120,18 @@ async def start(dut: SimHandleBase, **inputs: int) -> None:
 
 
 async def reset(dut: SimHandleBase, **inputs: int) -> None:
-    """Reset with the clock running; stream drivers under way see it and end."""
+    """Reset with the clock running. Drivers and models under way see it and end before `inputs` are
+    driven.
+    """
+    edge = RisingEdge(dut.clk)
     dut.rst.value = 1
+    await edge
     for name, value in inputs.items():
         getattr(dut, name).value = value
-    for _ in range(3):
-        await RisingEdge(dut.clk)
+    await edge
+    await edge
     dut.rst.value = 0
-    await RisingEdge(dut.clk)
+    await edge
 
 
 async def interrupt(dut: SimHandleBase, traffic: Coroutine[Any, Any, Any], count: int) -> None:
@@ -157,6 +161,8 @@ class StreamSource:
         for item in items:
             while self._rng.random() < self._pause:
                 await edge
+                if rst.value:
+                    return
             for name, value in item.items():
                 getattr(self._dut, f"{self._prefix}_{name}").value = value
             self._valid.value = 1

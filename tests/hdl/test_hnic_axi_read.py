@@ -9,7 +9,7 @@ import cocotb
 from cocotb.triggers import FallingEdge, RisingEdge
 from cocotbext.axi import AxiRamRead, AxiReadBus
 
-from tests.hdl.bench import StreamSource, run_module, seeded, start
+from tests.hdl.bench import StreamSource, interrupt, reset, run_module, seeded, start
 
 
 def test_each_engine_gets_its_own_answers(module_simulator: str) -> None:
@@ -20,6 +20,8 @@ async def answers(dut: Any, name: str, beats: int) -> list[int]:
     out: list[int] = []
     while len(out) < beats:
         await RisingEdge(dut.clk)
+        if dut.rst.value:
+            break
         if getattr(dut, f"{name}_r_valid").value:
             assert not dut.r_error.value
             out.append(int(dut.r_data.value))
@@ -29,6 +31,23 @@ async def answers(dut: Any, name: str, beats: int) -> list[int]:
 @cocotb.test()
 @cocotb.parametrize(stalled=[False, True])
 async def beats_go_to_who_asked(dut: Any, stalled: bool) -> None:
+    _, image = await begin(dut, stalled)
+    await exchange(dut, image)
+
+
+@cocotb.test()
+async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
+    _, image = await begin(dut, True)
+    for count in (1, 2, 5, 12, 40):
+        await interrupt(dut, exchange(dut, image), count)
+        await reset(dut, desc_ar_valid=0, data_ar_valid=0)
+        assert not dut.m_axi_arvalid.value
+        assert dut.status_idle.value
+        await exchange(dut, image)
+
+
+async def begin(dut: Any, stalled: bool) -> tuple[AxiRamRead, bytes]:
+    """Reset, and a memory of noise."""
     rng = seeded()
     await start(dut, desc_ar_valid=0, data_ar_valid=0, m_axi_arready=0, m_axi_rvalid=0)
     await FallingEdge(dut.clk)
@@ -38,6 +57,12 @@ async def beats_go_to_who_asked(dut: Any, stalled: bool) -> None:
     if stalled:
         ram.r_channel.set_pause_generator(rng.random() < 0.5 for _ in itertools.count())
         ram.ar_channel.set_pause_generator(rng.random() < 0.5 for _ in itertools.count())
+    return ram, image
+
+
+async def exchange(dut: Any, image: bytes) -> None:
+    """Both engines ask at the same time; each gets its own beats."""
+    rng = seeded()
     jobs = {}
     for name in ("desc", "data"):
         asks, wanted = [], []

@@ -9,7 +9,7 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, interrupt, reset, run_module, seeded, start
 
 
 @pytest.mark.parametrize("width", [64, 128, 512])
@@ -61,8 +61,25 @@ class Memory:
 
 @cocotb.test()
 async def records_land_where_the_queue_says(dut: Any) -> None:
-    rng = seeded()
     await start(dut, **IDLE)
+    await write(dut)
+
+
+@cocotb.test()
+async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
+    await start(dut, **IDLE)
+    for count in range(1, 16):
+        await interrupt(dut, write(dut), count)
+        await reset(dut, **IDLE)
+        assert not dut.aw_valid.value
+        assert not dut.w_valid.value
+        assert dut.status_idle.value
+    await write(dut)
+
+
+async def write(dut: Any) -> None:
+    """32 records at places of a queue; bytes before and behind them stay as they were."""
+    rng = seeded()
     image = bytearray(0x2000)
     split = len(dut.w_strb) == 8
     memory = Memory(dut, rng, image)
@@ -78,9 +95,11 @@ async def records_land_where_the_queue_says(dut: Any) -> None:
 
     async def queue() -> None:
         for i in range(32):
+            if dut.rst.value:
+                return
             dut.place_addr.value, dut.place_phase.value = 0x1040 + 16 * i, i & 1
             await RisingEdge(dut.clk)
-            while not dut.place_issue.value:
+            while not dut.place_issue.value and not dut.rst.value:
                 await RisingEdge(dut.clk)
 
     cocotb.start_soon(queue())

@@ -95,3 +95,14 @@ async def doorbell_and_arm_are_pulses(dut: Any) -> None:
         await ReadOnly()
         assert not pulse.value
         await RisingEdge(dut.clk)
+
+
+@cocotb.test()
+@cocotb.parametrize(register=[r.Q_SIZE, r.Q_CPL_SIZE])
+async def a_size_that_cannot_be_becomes_the_nearest_that_can(dut: Any, register: int) -> None:
+    await start(dut, **IDLE)
+    signal = dut.cfg_size if register == r.Q_SIZE else dut.cfg_cpl_size
+    for wanted in range(16):
+        await write(dut, BASE + register, wanted)
+        assert await read(dut, BASE + register) == min(max(wanted, 6), 12)
+        assert int(signal.value) == min(max(wanted, 6), 12)

@@ -1,4 +1,4 @@
-"""Descriptor bursts read through cocotbext-axi, out of a ring in memory."""
+"""Descriptors are read in bursts, out of a ring in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, interrupt, reset, run_module, seeded, start
 
 
 @pytest.mark.parametrize("width", [64, 128, 512])
@@ -28,7 +28,7 @@ class Memory:
 
     async def run(self) -> None:
         dut, lanes = self.dut, len(self.dut.r_data) // 8
-        while True:
+        while not dut.rst.value:
             dut.ar_ready.value = self.rng.random() >= self.pause
             dut.r_valid.value = 0
             if self.queue and self.queue[0][0] <= self.now and self.rng.random() >= self.pause:
@@ -46,21 +46,40 @@ class Memory:
                     self.queue.append((self.now + self.latency, self.image[place : place + lanes]))
 
 
+IDLE = {"quiesce": 0, "fetch_valid": 0, "desc_ready": 0, "r_valid": 0, "ar_ready": 0}
+
+
 @cocotb.test()
-@cocotb.parametrize(latency=[1, 60], pause=[0.0, 0.5])
+@cocotb.parametrize((("latency", "pause"), [(1, 0.0), (60, 0.0), (60, 0.5)]))
 async def descriptors_arrive_in_ring_order(dut: Any, latency: int, pause: float) -> None:
+    await start(dut, **IDLE)
+    await fetch(dut, 128, latency, pause)
+
+
+@cocotb.test()
+async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
+    await start(dut, **IDLE)
+    for count in (2, 5, 9, 17, 30, 60):
+        await interrupt(dut, fetch(dut, 64, 3, 0.2), count)
+        await reset(dut, **IDLE)
+        assert not dut.ar_valid.value
+        assert not dut.desc_valid.value
+        await fetch(dut, 48, 1, 0.0)
+
+
+async def fetch(dut: Any, total: int, latency: int, pause: float) -> None:
+    """All of a ring, in requests of random size; what is read is what was asked for."""
     rng = seeded()
-    image = rng.randbytes(256 * r.TXD_BYTES)
-    await start(dut, quiesce=0, fetch_valid=0, desc_ready=0, r_valid=0, ar_ready=0)
+    image = rng.randbytes(total * r.TXD_BYTES)
     memory = Memory(dut, image, rng, latency, pause)
     cocotb.start_soon(memory.run())
     requests, index = [], 0
-    while index < 256:
-        count = min(rng.randrange(1, 9), 256 - index)
+    while index < total:
+        count = min(rng.randrange(1, 9), total - index)
         requests.append({"addr": index * r.TXD_BYTES, "count": count, "index": index})
         index += count
     cocotb.start_soon(StreamSource(dut, "fetch", rng).send(requests))
-    got = await StreamSink(dut, "desc", ["data", "error", "next"], rng, pause).take(256)
+    got = await StreamSink(dut, "desc", ["data", "error", "next"], rng, pause).take(total)
     for i, item in enumerate(got):
         assert (
             item["data"].to_bytes(r.TXD_BYTES, "little")
@@ -91,7 +110,7 @@ async def no_read_starts_while_quiesced(dut: Any) -> None:
 @cocotb.test()
 async def no_more_is_asked_for_than_there_is_room(dut: Any) -> None:
     rng = seeded()
-    await start(dut, quiesce=0, fetch_valid=0, desc_ready=0, r_valid=0, ar_ready=0)
+    await start(dut, **IDLE)
     memory = Memory(dut, bytes(4096), rng, 1, 0.0)
     cocotb.start_soon(memory.run())
     requests = [{"addr": 0, "count": 8, "index": 0}] * 16

@@ -8,7 +8,7 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, interrupt, reset, run_module, seeded, start
 
 IMAGE = 1 << 16
 
@@ -28,13 +28,14 @@ class Memory:
     def __init__(self, dut: Any, image: bytes, rng: Any, latency: int, pause: float) -> None:
         self.dut, self.image, self.rng, self.latency, self.pause = dut, image, rng, latency, pause
         self.queue: list[tuple[int, bytes, int]] = []
-        self.asked = self.peak = 0
+        self.peak = 0
+        self.touched: list[tuple[int, int]] = []
         self.bad = range(0)
 
     async def run(self) -> None:
         dut, lanes = self.dut, len(self.dut.r_data) // 8
         now = 0
-        while True:
+        while not dut.rst.value:
             dut.ar_ready.value = self.rng.random() >= self.pause
             dut.r_valid.value = 0
             if self.queue and self.queue[0][0] <= now and self.rng.random() >= self.pause:
@@ -63,27 +64,41 @@ class Memory:
                             int(place in self.bad),
                         )
                     )
-                self.asked += 1
+                self.touched.append((addr, size))
                 self.peak = max(self.peak, len(self.queue))
 
 
-async def run(dut: Any, latency: int, pause: float, bad: range) -> Memory:
+IDLE = {"quiesce": 0, "seg_valid": 0, "r_valid": 0, "ar_ready": 0, "out_ready": 0}
+
+
+def joined(pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """(address, bytes) pieces with those that follow each other made one."""
+    out: list[tuple[int, int]] = []
+    for addr, size in pieces:
+        if out and sum(out[-1]) == addr:
+            out[-1] = (out[-1][0], out[-1][1] + size)
+        else:
+            out.append((addr, size))
+    return out
+
+
+async def run(dut: Any, count: int, latency: int, pause: float, bad: range) -> Memory:
+    """Packets of scattered segments; no byte beside them is asked for, and none comes out."""
     rng = seeded()
     image = rng.randbytes(IMAGE)
-    await start(dut, quiesce=0, seg_valid=0, r_valid=0, ar_ready=0, out_ready=0)
     memory = Memory(dut, image, rng, latency, pause)
     memory.bad = bad
     cocotb.start_soon(memory.run())
     segs, wanted = [], []
-    for _ in range(40):
+    for _ in range(count):
         whole, error = b"", 0
-        count = rng.randrange(1, 5)
-        for i in range(count):
+        parts = rng.randrange(1, 5)
+        for i in range(parts):
             length = rng.choice([1, 2, 15, 60, 64, 255, 1500, rng.randrange(1, 600)])
             addr = rng.choice(
                 [rng.randrange(IMAGE - length), 4096 * rng.randrange(1, 8) - rng.randrange(1, 40)]
             )
-            segs.append({"addr": addr, "len": length, "last": int(i == count - 1)})
+            segs.append({"addr": addr, "len": length, "last": int(i == parts - 1)})
             whole += image[addr : addr + length]
             error |= int(addr < bad.stop and addr + length > bad.start)
         wanted.append((whole, error))
@@ -97,13 +112,15 @@ async def run(dut: Any, latency: int, pause: float, bad: range) -> Memory:
             data += word["data"].to_bytes(lanes, "little")[: word["count"]]
         assert word["error"] == error
         assert data == whole
+    assert joined(memory.touched) == joined([(seg["addr"], seg["len"]) for seg in segs])
     return memory
 
 
 @cocotb.test()
-@cocotb.parametrize(latency=[1, 80], pause=[0.0, 0.5])
+@cocotb.parametrize((("latency", "pause"), [(1, 0.0), (80, 0.0), (80, 0.5)]))
 async def packets_come_out_as_they_lie_in_memory(dut: Any, latency: int, pause: float) -> None:
-    memory = await run(dut, latency, pause, range(0))
+    await start(dut, **IDLE)
+    memory = await run(dut, 24, latency, pause, range(0))
     assert memory.peak * len(dut.r_data) // 8 <= int(dut.FIFO_BYTES.value)
     if latency == 80:
         assert memory.peak > 1
@@ -111,7 +128,19 @@ async def packets_come_out_as_they_lie_in_memory(dut: Any, latency: int, pause: 
 
 @cocotb.test()
 async def a_read_error_marks_its_packets(dut: Any) -> None:
-    await run(dut, 5, 0.3, range(0x4000, 0x6000))
+    await start(dut, **IDLE)
+    await run(dut, 24, 5, 0.3, range(0x4000, 0x6000))
+
+
+@cocotb.test()
+async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
+    await start(dut, **IDLE)
+    for count in (2, 5, 10, 21, 50, 120):
+        await interrupt(dut, run(dut, 9, 4, 0.2, range(0)), count)
+        await reset(dut, **IDLE)
+        assert not dut.ar_valid.value
+        assert not dut.out_valid.value
+        await run(dut, 2, 1, 0.0, range(0))
 
 
 @cocotb.test()

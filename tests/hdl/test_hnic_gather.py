@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 import pytest
 
-from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, interrupt, reset, run_module, seeded, start
 
 
 @pytest.mark.parametrize("width", [64, 128, 512])
@@ -49,9 +49,11 @@ async def collect(sink: StreamSink, lanes: int, packets: int) -> list[tuple[byte
     return out
 
 
+IDLE = {"burst_valid": 0, "beat_valid": 0, "out_ready": 0}
+
+
 async def run(dut: Any, shapes: list[list[int]], pause: float, bad: set[int]) -> None:
     rng = seeded()
-    await start(dut, burst_valid=0, beat_valid=0, out_ready=0)
     lanes = len(dut.beat_data) // 8
     bursts, beats, wanted = [], [], []
     for number, shape in enumerate(shapes):
@@ -70,6 +72,7 @@ async def run(dut: Any, shapes: list[list[int]], pause: float, bad: set[int]) ->
 @cocotb.test()
 @cocotb.parametrize(pause=[0.0, 0.5])
 async def all_shapes_are_packed(dut: Any, pause: float) -> None:
+    await start(dut, **IDLE)
     rng = seeded()
     lanes = len(dut.beat_data) // 8
     shapes = [[n] for n in range(1, 2 * lanes + 2)]
@@ -80,9 +83,23 @@ async def all_shapes_are_packed(dut: Any, pause: float) -> None:
 
 @cocotb.test()
 async def an_error_marks_its_packet_alone(dut: Any) -> None:
+    await start(dut, **IDLE)
     await run(dut, [[100, 7], [40], [3, 300], [60], [1]], 0.3, {0, 2, 4})
 
 
 @cocotb.test()
 async def an_empty_burst_ends_a_packet(dut: Any) -> None:
+    await start(dut, **IDLE)
     await run(dut, [[0], [10, 0], [60], [128, 0], [5]], 0.2, set())
+
+
+@cocotb.test()
+async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
+    await start(dut, **IDLE)
+    lanes = len(dut.beat_data) // 8
+    shapes = [[lanes - 1, lanes - 1], [13, 5, 70], [lanes - 1, 2]] * 3
+    for count in range(1, 50):
+        await interrupt(dut, run(dut, shapes, 0.5, {0, 1}), count)
+        await reset(dut, **IDLE)
+        assert not dut.out_valid.value
+        await run(dut, [[1], [9, 5], [64]], 0.0, set())

@@ -9,7 +9,7 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, interrupt, reset, run_module, seeded, start
 
 
 @pytest.mark.parametrize("width", [64, 128, 512])
@@ -26,16 +26,37 @@ async def ram(dut: Any, image: bytes) -> None:
             dut.ram_rd_data.value = int.from_bytes(image[place : place + lanes], "little")
 
 
+IDLE = {"quiesce": 0, "rec_valid": 0, "enter_ready": 0, "out_ready": 0}
+
+
 @cocotb.test()
 @cocotb.parametrize(pause=[0.0, 0.5])
 async def frames_come_out_of_the_ring(dut: Any, pause: float) -> None:
-    rng = seeded()
-    await start(dut, quiesce=0, rec_valid=0, enter_ready=0, out_ready=0)
-    lanes = len(dut.ram_rd_data) // 8
-    image = rng.randbytes(128 * lanes)
+    await start(dut, **IDLE)
+    image = seeded().randbytes(128 * len(dut.ram_rd_data) // 8)
     cocotb.start_soon(ram(dut, image))
+    await read(dut, image, 60, pause)
+
+
+@cocotb.test()
+async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
+    await start(dut, **IDLE)
+    image = seeded().randbytes(128 * len(dut.ram_rd_data) // 8)
+    cocotb.start_soon(ram(dut, image))
+    for count in (1, 2, 5, 11, 40, 90):
+        await interrupt(dut, read(dut, image, 20, 0.3), count)
+        await reset(dut, **IDLE)
+        assert not dut.out_valid.value
+        assert int(dut.freed.value) == 0
+        await read(dut, image, 3, 0.0)
+
+
+async def read(dut: Any, image: bytes, count: int, pause: float) -> None:
+    """Records of random frames in the ring that starts at 0."""
+    rng = seeded()
+    lanes = len(dut.ram_rd_data) // 8
     records, frames, place = [], [], 0
-    for index in range(60):
+    for index in range(count):
         length = rng.randrange(1, 20 * lanes)
         status = rng.choice([r.STATUS_OK, r.STATUS_OK, r.STATUS_TOO_LONG])
         records.append(
@@ -57,7 +78,7 @@ async def frames_come_out_of_the_ring(dut: Any, pause: float) -> None:
             place += -(-length // lanes)
     cocotb.start_soon(StreamSource(dut, "rec", rng).send(records))
     entered = cocotb.start_soon(
-        StreamSink(dut, "enter", ["cookie", "next", "status"], rng, pause).take(60)
+        StreamSink(dut, "enter", ["cookie", "next", "status"], rng, pause).take(count)
     )
     sink = StreamSink(
         dut,

@@ -13,6 +13,8 @@ from tests.hdl.bench import (
     Item,
     StreamSink,
     StreamSource,
+    interrupt,
+    reset,
     run_module,
     seeded,
     start,
@@ -42,14 +44,41 @@ def words(frame: bytes, lanes: int, error: int = 0) -> list[Item]:
     return out
 
 
+IDLE = {
+    "quiesce": 0,
+    "in_valid": 0,
+    "open_valid": 0,
+    "close_valid": 0,
+    "enter_ready": 0,
+    "out_ready": 0,
+}
+
+
 @cocotb.test()
 @cocotb.parametrize(pause=[0.0, 0.5], slow=[0.0, 0.7])
 async def packets_pass_in_order(dut: Any, pause: float, slow: float) -> None:
+    await start(dut, **IDLE)
+    await pass_packets(dut, 40, pause, slow)
+
+
+@cocotb.test()
+async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
+    await start(dut, **IDLE)
+    for count in (3, 10, 30, 70, 150, 300):
+        await interrupt(dut, pass_packets(dut, 20, 0.1, 0.5), count)
+        await reset(dut, **IDLE)
+        assert not dut.out_valid.value
+        assert not dut.enter_valid.value
+        assert dut.status_idle.value
+        await pass_packets(dut, 3, 0.0, 0.0)
+
+
+async def pass_packets(dut: Any, count: int, pause: float, slow: float) -> None:
+    """Good and bad packets through the store; noise around them must not come out."""
     rng = seeded()
-    await start(dut, quiesce=0, in_valid=0, open_valid=0, close_valid=0, enter_ready=0, out_ready=0)
     lanes = len(dut.in_data) // 8
     items, opens, closes, good = [], [], [], []
-    for index in range(120):
+    for index in range(count):
         frame = rng.randbytes(rng.choice([1, 60, 300, rng.randrange(1, 1500)]))
         status = rng.choice([r.STATUS_OK] * 4 + [r.STATUS_BAD_DESC])
         first = rng.randrange(len(frame))
@@ -61,7 +90,7 @@ async def packets_pass_in_order(dut: Any, pause: float, slow: float) -> None:
     for name, values in (("open", opens), ("close", closes), ("in", items)):
         cocotb.start_soon(StreamSource(dut, name, rng, pause if name == "in" else 0.0).send(values))
     entered = cocotb.start_soon(
-        StreamSink(dut, "enter", ["cookie", "status"], rng, pause).take(120)
+        StreamSink(dut, "enter", ["cookie", "status"], rng, pause).take(count)
     )
     sink = StreamSink(
         dut, "out", ["data", "count", "last", "cookie", "csum_pos", "csum_value"], rng, slow

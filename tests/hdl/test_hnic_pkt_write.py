@@ -13,7 +13,9 @@ from tests.hdl.bench import (
     Item,
     StreamSink,
     StreamSource,
+    interrupt,
     number,
+    reset,
     run_module,
     seeded,
     start,
@@ -47,7 +49,7 @@ IDLE = {"in_valid": 0, "open_valid": 0, "close_valid": 0, "freed": 0, "rec_room"
 
 
 async def store(dut: Any, ram: dict[int, int]) -> None:
-    while True:
+    while not dut.rst.value:
         await RisingEdge(dut.clk)
         if dut.ram_wr_en.value:
             ram[int(dut.ram_wr_addr.value)] = number(dut.ram_wr_data)
@@ -55,8 +57,25 @@ async def store(dut: Any, ram: dict[int, int]) -> None:
 
 @cocotb.test()
 async def good_packets_follow_each_other_and_bad_ones_leave_nothing(dut: Any) -> None:
-    rng = seeded()
     await start(dut, **IDLE)
+    await write(dut)
+
+
+@cocotb.test()
+async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
+    await start(dut, **IDLE)
+    for count in range(1, 30, 2):
+        await interrupt(dut, write(dut), count)
+        await reset(dut, **IDLE)
+        assert not dut.rec_valid.value
+    await write(dut)
+
+
+async def write(dut: Any) -> None:
+    """Packets that are kept lie one behind the other from word 0 on; the dropped ones leave no room
+    between them.
+    """
+    rng = seeded()
     lanes = len(dut.in_data) // 8
     ram: dict[int, int] = {}
     cocotb.start_soon(store(dut, ram))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cocotb
@@ -9,7 +10,7 @@ import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import run_module, seeded, start
+from tests.hdl.bench import reset, run_module, seeded, start
 
 BASE = 0x1_0000_0FC0
 CPL_BASE = 0x2_0000_0040
@@ -20,15 +21,18 @@ def test_queue_fetches_and_completes_in_ring_order(module_simulator: str, burst:
     run_module(__file__, module_simulator, {"DESC_BURST": burst})
 
 
-async def enable(dut: Any, size: int) -> None:
-    await start(
+async def enable(
+    dut: Any, size: int, cpl_size: int | None = None, *, begin: Callable[..., Any] = start
+) -> None:
+    """A reset and a queue with these ring sizes (log2), which runs."""
+    await begin(
         dut,
         cfg_card_enable=1,
         cfg_enable=0,
         cfg_base=BASE,
         cfg_size=size,
         cfg_cpl_base=CPL_BASE,
-        cfg_cpl_size=size,
+        cfg_cpl_size=size if cpl_size is None else cpl_size,
         doorbell=0,
         fetch_ready=0,
         cpl_issue=0,
@@ -142,3 +146,36 @@ async def a_disabled_card_fetches_nothing_and_is_not_busy(dut: Any) -> None:
     assert not dut.status_busy.value
     dut.cfg_card_enable.value = 1
     assert (await fetch(dut))[0] == 0
+
+
+@cocotb.test()
+async def a_doorbell_needs_a_completion_ring_as_large_as_the_ring(dut: Any) -> None:
+    await enable(dut, 6)
+    for size, cpl_size, taken in ((7, 6, 0), (7, 7, 3), (6, 9, 3)):
+        await enable(dut, size, cpl_size, begin=reset)
+        dut.doorbell.value, dut.doorbell_tail.value = 1, 3
+        await RisingEdge(dut.clk)
+        assert dut.stat_doorbell_errs.value == (taken == 0)
+        dut.doorbell.value = 0
+        await RisingEdge(dut.clk)
+        assert int(dut.status_tail.value) == taken
+
+
+@cocotb.test()
+async def a_running_queue_keeps_its_rings(dut: Any) -> None:
+    await enable(dut, 6)
+    dut.cfg_base.value = dut.cfg_cpl_base.value = 0xDEAD0000
+    dut.cfg_size.value = dut.cfg_cpl_size.value = 12
+    await ring(dut, 65)
+    await RisingEdge(dut.clk)
+    assert int(dut.status_tail.value) == 0
+    await ring(dut, 64)
+    assert (await fetch(dut))[1] == BASE
+    assert int(dut.cpl_addr.value) == CPL_BASE
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, 2)
+    dut.rst.value = 0
+    await ClockCycles(dut.clk, 2)
+    await ring(dut, 1000)
+    assert (await fetch(dut))[1] == 0xDEAD0000
+    assert int(dut.cpl_addr.value) == 0xDEAD0000
