@@ -234,7 +234,7 @@ def _standard_stream(raw: Any, name: str) -> Any:
     real = getattr(sys, f"__{name}__")
     encoding = getattr(real, "encoding", None) or "utf-8"
     errors = "backslashreplace" if name == "stderr" else getattr(real, "errors", None) or "strict"
-    unbuffered = not reads and bool(getattr(real, "write_through", False))
+    unbuffered = not reads and bool(os.environ.get("PYTHONUNBUFFERED"))
     buffer_type: Any = _io.BufferedReader if reads else _io.BufferedWriter
     stream = _io.TextIOWrapper(
         raw if unbuffered else buffer_type(raw),

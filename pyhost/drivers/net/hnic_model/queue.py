@@ -19,6 +19,8 @@ INDEX_MASK = 0xFFFF
 _RING_ALIGN = ~63
 _ENABLE = 1 << regs.Q_CTRL_ENABLE_LSB
 _LOG2_MASK = (1 << regs.Q_SIZE_LOG2_W) - 1
+_LOG2_MIN = 6
+_LOG2_MAX = 12
 
 
 class QueueBlock:
@@ -86,13 +88,13 @@ class QueueBlock:
         elif offset == regs.Q_BASE_HI:
             self._base_hi = value
         elif offset == regs.Q_SIZE:
-            self._log2 = value & _LOG2_MASK
+            self._log2 = _clamp_log2(value)
         elif offset == regs.Q_CPL_BASE_LO:
             self._cpl_lo = value & _RING_ALIGN
         elif offset == regs.Q_CPL_BASE_HI:
             self._cpl_hi = value
         elif offset == regs.Q_CPL_SIZE:
-            self._log2_cpl = value & _LOG2_MASK
+            self._log2_cpl = _clamp_log2(value)
 
     def read(self, offset: int) -> int:
         """The register at `offset` within the block; 0 for unknown ones."""
@@ -125,7 +127,8 @@ class QueueBlock:
             self.enabled = enable
 
     def _doorbell(self, tail: int) -> None:
-        if not self.enabled or (tail - self.head & INDEX_MASK) > self.size:
+        too_far = (tail - self.head & INDEX_MASK) > self.size
+        if not self.enabled or too_far or self.cpl_mask < self.mask:
             self.doorbell_errs += 1
             return
         self.tail = tail
@@ -162,3 +165,8 @@ class QueueBlock:
             self._armed = False
             self.irqs += 1
             self._fire(self.vector)
+
+
+def _clamp_log2(value: int) -> int:
+    """A ring's size as the card takes it: 64 to 4096 entries."""
+    return min(max(value & _LOG2_MASK, _LOG2_MIN), _LOG2_MAX)

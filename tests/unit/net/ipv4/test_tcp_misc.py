@@ -98,7 +98,9 @@ def test_one_write_can_be_followed_by_its_key() -> None:
     t.app(lambda: send(sk, b"trace me"))
     key = next(event.key for event in events if event.name == "tcp_sendmsg")
     names = [event.name for event in events if event.key == key]
-    assert names[:3] == ["tcp_sendmsg", "tcp_transmit_skb", "ip_queue_xmit"]
+    assert names[:5] == [
+        "tcp_sendmsg", "tcp_push", "tcp_write_xmit", "tcp_transmit_skb", "ip_queue_xmit",
+    ]  # fmt: skip
     assert t.host.nic.keys[-1] == key
 
 

@@ -36,7 +36,8 @@ def test_registers_keep_only_the_bits_they_have(rig: CardRig) -> None:
         for offset, written, read in (
             (regs.Q_BASE_LO, 0x1234_5FFF, 0x1234_5FC0),
             (regs.Q_BASE_HI, 0xFFFF_FFFF, 0xFFFF_FFFF),
-            (regs.Q_SIZE, 0xFF, 0xF),
+            (regs.Q_SIZE, 0xFF, 12),
+            (regs.Q_SIZE, 2, 6),
             (regs.Q_CPL_BASE_LO, 0x3F, 0),
             (regs.Q_CPL_SIZE, 0x17, 7),
             (regs.Q_IRQ_ARM, 0x1_2345, 0x2345),

@@ -216,6 +216,16 @@ def test_a_doorbell_of_a_disabled_queue_is_ignored_and_counted() -> None:
     assert rig.reg(regs.STAT_DOORBELL_ERRS) == 1
 
 
+def test_a_doorbell_is_ignored_and_counted_when_completions_have_less_room() -> None:
+    rig = CardRig()
+    rig.bus.writel(regs.Q_SIZE_LOG2_RST + 1, regs.TXQ_BASE + regs.Q_SIZE)
+    rig.bus.writel(regs.Q_CPL_SIZE_LOG2_RST, regs.TXQ_BASE + regs.Q_CPL_SIZE)
+    rig.bus.writel(1, regs.TXQ_BASE + regs.Q_CTRL)
+    rig.bus.writel(1, regs.TXQ_BASE + regs.Q_DOORBELL)
+    rig.run()
+    assert rig.reg(regs.STAT_DOORBELL_ERRS) == 1
+
+
 def test_the_interrupt_fires_once_per_arming(rig: CardRig) -> None:
     rig.fill(payload(64))
     rig.post(*[whole(DATA, 64, i) for i in range(1, 4)])
