@@ -9,6 +9,7 @@ import sys
 from tb.build import BuildError, build, hdl_design
 from tb.config import RunConfig
 from tb.simulate import simulate
+from tb.status import CHECK_FAILED, INTERRUPTION
 
 __all__ = ["CONFIG_VARIABLE", "STDIO_VARIABLE", "run_rtl"]
 
@@ -19,12 +20,14 @@ STDIO_VARIABLE = "PYHOST_STDIO"
 """The three file descriptors that the programs use; the simulator's own output goes to `sim.log`.
 """
 
-CHECK_FAILED = 3
 LOG_TAIL_LINES = 12
 
 
 def run_rtl(config: RunConfig) -> int:
-    """Do the run in Icarus or Verilator and return its exit status."""
+    """Do the run in Icarus or Verilator and return its exit status.
+
+    Raises KeyboardInterrupt when that is what ended it.
+    """
     try:
         folder = build(config.sim, hdl_design(), waves=config.waves)
     except BuildError as error:
@@ -53,7 +56,10 @@ def run_rtl(config: RunConfig) -> int:
             os.close(fd)
     if not summary.exists():
         return _died(config)
-    return int(json.loads(summary.read_text())["exit_status"])
+    record = json.loads(summary.read_text())
+    if record["failure"] == INTERRUPTION:
+        raise KeyboardInterrupt
+    return int(record["exit_status"])
 
 
 def _died(config: RunConfig) -> int:

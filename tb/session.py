@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 
@@ -11,14 +12,12 @@ from pyhost.kernel.bug import KernelBug
 from pyhost.kernel.clock import NSEC_PER_SEC, VirtualClock
 from pyhost.kernel.kernel import Kernel
 from tb.config import RunConfig
+from tb.status import CHECK_FAILED, INTERRUPTED, INTERRUPTION
 from tb.summary import RunRecord, package_versions, write_results, write_summary
 from tb.testbed import Testbed
 from tb.wire import Port
 
-__all__ = ["CHECK_FAILED", "conclude", "run"]
-
-CHECK_FAILED = 3
-"""Exit status when a check of the co-simulation failed."""
+__all__ = ["conclude", "run"]
 
 
 def run(config: RunConfig) -> int:
@@ -41,14 +40,14 @@ def run_model(config: RunConfig) -> int:
         return attach_hnic_model(kernel, clock, port, mac, config.link_rate_bps)
 
     testbed = Testbed(config, clock, attach)
-    error: Exception | None = None
+    error: KernelBug | None = None
     try:
         testbed.start()
         clock.run(stop=testbed.finished)
     except KernelBug as bug:
         error = bug
-    except KeyboardInterrupt:
-        testbed.close()
+    except KeyboardInterrupt as interrupt:
+        conclude(testbed, interrupt, cycles=0)
         raise
     return conclude(testbed, error, cycles=0)
 
@@ -68,7 +67,7 @@ def explain_hang(testbed: Testbed) -> str:
     return f"nothing moves any more at {when:.9f} s, and these sleep: " + ", ".join(sleepers)
 
 
-def conclude(testbed: Testbed, error: Exception | None, *, cycles: int) -> int:
+def conclude(testbed: Testbed, error: BaseException | None, *, cycles: int) -> int:
     """Close the captures, write the results, and say what the exit status is.
 
     `error` is what ended the run early. `summary.json` and `results.xml` say how it went, and
@@ -84,11 +83,15 @@ def conclude(testbed: Testbed, error: Exception | None, *, cycles: int) -> int:
     process = testbed.host_process
     status = process.exit_code if process is not None and process.exit_code is not None else 1
     failure: str | None = None
-    if error is not None:
+    if isinstance(error, KeyboardInterrupt):
+        status = INTERRUPTED
+        failure = INTERRUPTION
+    elif error is not None:
         status = CHECK_FAILED
         failure = f"{type(error).__name__}: {error}"
         (config.out / "failure.txt").write_text("".join(traceback.format_exception(error)))
-        testbed.report(failure)
+        where = os.path.relpath(config.out, config.cwd)
+        testbed.say(f"co-simulation check failed: {failure} (results in {where})")
     record: RunRecord = {
         "name": config.program.stem,
         "sim": config.sim,

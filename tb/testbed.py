@@ -159,10 +159,9 @@ class Testbed:
                 kernel.sched.kill(task)
             kernel.sched.run()
 
-    def report(self, failure: str) -> None:
-        """Tell the user that a check failed, in one line on the programs' standard error."""
-        out = os.path.relpath(self.config.out, self.config.cwd)
-        self._stderr.write(f"pyhost: co-simulation check failed: {failure} (results in {out})\n")
+    def say(self, text: str) -> None:
+        """Tell the user something, in one line on the programs' standard error."""
+        self._stderr.write(f"pyhost: {text}\n")
         self._stderr.flush()
 
     def counters(self) -> dict[str, dict[str, int]]:

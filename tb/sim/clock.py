@@ -34,7 +34,9 @@ class SimClock(EventQueue):
     raised, which must not end up in the simulator's scheduler.
     """
 
-    def __init__(self, after: Callable[[], None], on_failure: Callable[[Exception], None]) -> None:
+    def __init__(
+        self, after: Callable[[], None], on_failure: Callable[[BaseException], None]
+    ) -> None:
         super().__init__()
         self._after = after
         self._on_failure = on_failure
@@ -56,7 +58,7 @@ class SimClock(EventQueue):
         try:
             yield
             self.run_due(self.now)
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             self._on_failure(error)
         finally:
             self._running = False

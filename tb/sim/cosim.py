@@ -32,7 +32,7 @@ class Cosim:
         self._dut = dut
         self._over = Event()
         self._watching = False
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.clock = SimClock(self._after, self._fail)
         dut.half_period_ps.value = 32 * 1_000_000_000_000 // config.link_rate_bps
         self.testbed = Testbed(config, self.clock, self._attach, stdio)
@@ -50,7 +50,7 @@ class Cosim:
         cycles = self._dut.cycles.value.to_unsigned()
         return conclude(self.testbed, self.error, cycles=cycles)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         if self.error is None:
             self.error = error
         self._over.set()

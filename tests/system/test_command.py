@@ -141,6 +141,13 @@ def test_kill_ends_a_run_and_the_simulator_with_it(tmp_path: Path, nic: str) -> 
     check_interrupt(tmp_path, nic, whole_group=False)
 
 
+def test_a_program_that_interrupts_itself_ends_as_with_ctrl_c(tmp_path: Path, nic: str) -> None:
+    run = run_script(tmp_path, "raise KeyboardInterrupt", sim=nic)
+    assert (run.status, run.stdout) == (130, ""), str(run)
+    assert run.stderr.strip() == "pyhost: interrupted"
+    assert run.summary["failure"] == "interrupted"
+
+
 def check_interrupt(tmp_path: Path, nic: str, *, whole_group: bool) -> None:
     """It may come while either machine works: their programs are not asked."""
     program = tmp_path / "program.py"
