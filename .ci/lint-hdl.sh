@@ -10,6 +10,7 @@ libraries=$(for folder in $folders; do echo "-y $folder"; done)
 headers=$(find . -name '*.vh' -exec dirname {} + | sort -u | sed 's/^/-I/')
 tools=$(for tool in verilator iverilog; do command -v $tool || true; done)
 status=0
+[ -n "$tools" ] || { echo "lint-hdl: neither verilator nor iverilog is here, so nothing was checked" >&2; exit 2; }
 
 # lint MODULE FILE [PARAMETER=VALUE]
 lint() {
