@@ -1,0 +1,1 @@
+"""What an administrator types: `sysctl`, `ip`, `tc`, `ethtool` and `iptables` for a running machine."""
