@@ -17,7 +17,9 @@ from pyhost.kernel.softirq import Softirq
 from pyhost.kernel.sysctl import SysctlTable
 from pyhost.kernel.timer import TimerBase
 from pyhost.kernel.trace import Tracer
+from pyhost.kernel.workqueue import Workqueue
 from pyhost.mm.memory import Memory
+from pyhost.mm.mlock import UserStruct
 from pyhost.uapi.errno import ENOSYS
 
 if TYPE_CHECKING:
@@ -55,7 +57,9 @@ class Kernel:
         self.irq = IrqController(self)
         self.softirq = Softirq(self)
         self.timers = TimerBase(self)
+        self.system_wq = Workqueue(self)
         self.mem = Memory(ram_bytes)
+        self.user = UserStruct()
         self.rootfs = RamFs(self)
         self.syscalls: dict[str, Callable[..., int]] = {}
         self.processes: dict[int, Process] = {}

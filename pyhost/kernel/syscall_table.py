@@ -20,6 +20,8 @@ from pyhost.fs.read_write import (
 from pyhost.fs.select import sys_poll
 from pyhost.fs.sendfile import sys_sendfile, sys_splice
 from pyhost.kernel.time_syscalls import sys_clock_gettime, sys_exit, sys_getpid, sys_nanosleep
+from pyhost.net.socket_messages import sys_recvfrom, sys_recvmsg, sys_sendmsg, sys_sendto
+from pyhost.net.socket_mmsg import sys_recvmmsg, sys_sendmmsg
 from pyhost.net.socket_syscalls import (
     sys_accept4,
     sys_bind,
@@ -28,10 +30,6 @@ from pyhost.net.socket_syscalls import (
     sys_getsockname,
     sys_getsockopt,
     sys_listen,
-    sys_recvfrom,
-    sys_recvmsg,
-    sys_sendmsg,
-    sys_sendto,
     sys_setsockopt,
     sys_shutdown,
     sys_socket,
@@ -70,8 +68,10 @@ SYSCALLS: dict[str, Callable[..., int]] = {
     "read": sys_read,
     "readv": sys_readv,
     "recvfrom": sys_recvfrom,
+    "recvmmsg": sys_recvmmsg,
     "recvmsg": sys_recvmsg,
     "sendfile": sys_sendfile,
+    "sendmmsg": sys_sendmmsg,
     "sendmsg": sys_sendmsg,
     "sendto": sys_sendto,
     "setsockopt": sys_setsockopt,

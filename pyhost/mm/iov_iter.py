@@ -195,8 +195,8 @@ class IovIter:
     # -- pages -------------------------------------------------------------------------------------
 
     def extract_pages(self, size: int, max_pages: int) -> list[BioVec]:
-        """Take up to `size` bytes as pages with a reference each, and advance; empty on a fault.
-        Linux: iov_iter_extract_pages.
+        """Take up to `size` bytes as pages with a reference each, and advance; empty on a fault,
+        and for kernel buffers, which have no pages to give. Linux: iov_iter_extract_pages.
         """
         out: list[BioVec] = []
         while size > 0 and self.count and len(out) < max_pages:
@@ -210,12 +210,13 @@ class IovIter:
         return out
 
     def _next_page(self, size: int) -> BioVec | None:
+        self.advance(0)
         base, length = self._segments[self._seg]
         size = min(size, length - self._offset)
         if self.kind == ITER_BVEC:
             page, offset, _ = self._bvecs[self._seg]
             return page, offset + self._offset, size
         if self._mm is None:
-            raise KernelBug("iov_iter_extract_pages from kernel memory")
+            return None
         prot = PROT_READ if self.direction == ITER_SOURCE else PROT_WRITE
         return next(self._mm.runs(base + self._offset, size, prot), None)

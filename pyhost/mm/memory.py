@@ -103,7 +103,8 @@ class Memory:
 
     `ram` is a uint8 array of `size` bytes, `buf` a writable memoryview of the same bytes. Page
     frame 0 is never given out, so that address 0 stays a null pointer. The copy counters say how
-    many bytes the CPU moved, and how.
+    many bytes the CPU moved, and how: from and to programs, past the cache, and payload inside the
+    network stack (`skb_copy_bytes`). `zerocopy_bytes` were handed to it by reference instead.
     """
 
     def __init__(self, size: int) -> None:
@@ -119,6 +120,8 @@ class Memory:
         self.copy_from_user_bytes = 0
         self.copy_nocache_bytes = 0
         self.copy_to_user_bytes = 0
+        self.skb_copy_bytes = 0
+        self.zerocopy_bytes = 0
         self._caches: dict[int, KmemCache] = {}
         self._kmalloc_owner: dict[int, KmemCache | Page] = {}
         self._add_free_blocks()

@@ -1,0 +1,1 @@
+"""Small algorithms that several parts use. Linux: lib/."""
