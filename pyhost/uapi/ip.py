@@ -15,14 +15,72 @@ from struct import Struct
 from pyhost.uapi.socket import INADDR_ANY, IPPROTO_ICMP, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP
 
 __all__ = [
-    "INADDR_ANY", "INADDR_BROADCAST", "INADDR_LOOPBACK", "IPDEFTTL", "IPPROTO_ICMP", "IPPROTO_IP",
-    "IPPROTO_TCP", "IPPROTO_UDP", "IPTOS_RT_MASK", "IPVERSION", "IP_CE", "IP_CHECK_OFF",
-    "IP_DADDR_OFF", "IP_DF", "IP_FRAG_OFF", "IP_FREEBIND", "IP_HDR", "IP_HDR_LEN", "IP_ID_OFF",
-    "IP_MAX_LEN", "IP_MF", "IP_MTU", "IP_MTU_DISCOVER", "IP_OFFSET", "IP_PMTUDISC_DO",
-    "IP_PMTUDISC_DONT", "IP_PMTUDISC_INTERFACE", "IP_PMTUDISC_OMIT", "IP_PMTUDISC_PROBE",
-    "IP_PMTUDISC_WANT", "IP_PROTOCOL_OFF", "IP_RECVERR", "IP_SADDR_OFF", "IP_TOS", "IP_TOS_OFF",
-    "IP_TOT_LEN_OFF", "IP_TRANSPARENT", "IP_TTL", "IP_TTL_OFF", "MAXTTL", "IpHeader", "IpView",
-    "ipv4_is_lbcast", "ipv4_is_loopback", "ipv4_is_multicast", "ipv4_is_zeronet",
+    "INADDR_ANY",
+    "INADDR_BROADCAST",
+    "INADDR_LOOPBACK",
+    "IN_PKTINFO",
+    "IPDEFTTL",
+    "IPPROTO_ICMP",
+    "IPPROTO_IP",
+    "IPPROTO_TCP",
+    "IPPROTO_UDP",
+    "IPTOS_RT_MASK",
+    "IPVERSION",
+    "IP_ADD_MEMBERSHIP",
+    "IP_BIND_ADDRESS_NO_PORT",
+    "IP_CE",
+    "IP_CHECK_OFF",
+    "IP_DADDR_OFF",
+    "IP_DF",
+    "IP_DROP_MEMBERSHIP",
+    "IP_FRAG_OFF",
+    "IP_FREEBIND",
+    "IP_HDR",
+    "IP_HDRINCL",
+    "IP_HDR_LEN",
+    "IP_ID_OFF",
+    "IP_LOCAL_PORT_RANGE",
+    "IP_MAX_LEN",
+    "IP_MF",
+    "IP_MINTTL",
+    "IP_MREQN",
+    "IP_MTU",
+    "IP_MTU_DISCOVER",
+    "IP_MULTICAST_ALL",
+    "IP_MULTICAST_IF",
+    "IP_MULTICAST_LOOP",
+    "IP_MULTICAST_TTL",
+    "IP_OFFSET",
+    "IP_PKTINFO",
+    "IP_PMTUDISC_DO",
+    "IP_PMTUDISC_DONT",
+    "IP_PMTUDISC_INTERFACE",
+    "IP_PMTUDISC_OMIT",
+    "IP_PMTUDISC_PROBE",
+    "IP_PMTUDISC_WANT",
+    "IP_PROTOCOL",
+    "IP_PROTOCOL_OFF",
+    "IP_RECVERR",
+    "IP_RECVOPTS",
+    "IP_RECVORIGDSTADDR",
+    "IP_RECVTOS",
+    "IP_RECVTTL",
+    "IP_RETOPTS",
+    "IP_SADDR_OFF",
+    "IP_TOS",
+    "IP_TOS_OFF",
+    "IP_TOT_LEN_OFF",
+    "IP_TRANSPARENT",
+    "IP_TTL",
+    "IP_TTL_OFF",
+    "IP_UNICAST_IF",
+    "MAXTTL",
+    "IpHeader",
+    "IpView",
+    "ipv4_is_lbcast",
+    "ipv4_is_loopback",
+    "ipv4_is_multicast",
+    "ipv4_is_zeronet",
 ]  # fmt: skip
 
 IPVERSION = 4
@@ -44,11 +102,35 @@ INADDR_BROADCAST = 0xFFFFFFFF
 # Socket options of level SOL_IP.
 IP_TOS = 1
 IP_TTL = 2
+IP_HDRINCL = 3
+IP_RECVOPTS = 6
+IP_RETOPTS = 7
+IP_PKTINFO = 8
 IP_MTU_DISCOVER = 10
 IP_RECVERR = 11
+IP_RECVTTL = 12
+IP_RECVTOS = 13
 IP_MTU = 14
 IP_FREEBIND = 15
 IP_TRANSPARENT = 19
+IP_RECVORIGDSTADDR = 20
+IP_MINTTL = 21
+IP_BIND_ADDRESS_NO_PORT = 24
+IP_MULTICAST_IF = 32
+IP_MULTICAST_TTL = 33
+IP_MULTICAST_LOOP = 34
+IP_ADD_MEMBERSHIP = 35
+IP_DROP_MEMBERSHIP = 36
+IP_MULTICAST_ALL = 49
+IP_UNICAST_IF = 50
+IP_LOCAL_PORT_RANGE = 51
+IP_PROTOCOL = 52
+
+IN_PKTINFO = Struct("<i4s4s")
+"""struct in_pktinfo: interface, the local address, the address in the header."""
+
+IP_MREQN = Struct("=4s4si")
+"""struct ip_mreqn: group, local address, interface. struct ip_mreq is without the last."""
 
 IP_PMTUDISC_DONT = 0
 IP_PMTUDISC_WANT = 1

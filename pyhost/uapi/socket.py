@@ -27,6 +27,7 @@ IPPROTO_IP = 0
 IPPROTO_ICMP = 1
 IPPROTO_TCP = 6
 IPPROTO_UDP = 17
+IPPROTO_RAW = 255
 IPPROTO_MAX = 263
 
 SHUT_RD = 0
@@ -47,6 +48,7 @@ MSG_CONFIRM = 0x800
 MSG_ERRQUEUE = 0x2000
 MSG_NOSIGNAL = 0x4000
 MSG_MORE = 0x8000
+MSG_WAITFORONE = 0x10000
 MSG_BATCH = 0x40000
 MSG_NO_SHARED_FRAGS = 0x80000
 MSG_SENDPAGE_NOPOLICY = 0x10000
@@ -61,6 +63,7 @@ SOL_IP = 0
 SOL_SOCKET = 1
 SOL_TCP = 6
 SOL_UDP = 17
+SOL_RAW = 255
 SOL_PACKET = 263
 
 SO_DEBUG = 1
@@ -87,10 +90,24 @@ SO_TIMESTAMP = 29
 SO_ACCEPTCONN = 30
 SO_SNDBUFFORCE = 32
 SO_RCVBUFFORCE = 33
+SO_TIMESTAMPNS = 35
 SO_MARK = 36
+SO_TIMESTAMPING = 37
 SO_PROTOCOL = 38
 SO_DOMAIN = 39
+SO_SELECT_ERR_QUEUE = 45
+SO_MAX_PACING_RATE = 47
+SO_MEMINFO = 55
+SCM_TIMESTAMPING_OPT_STATS = 54
 SO_ZEROCOPY = 60
+SO_TIMESTAMP_NEW = 63
+SO_TIMESTAMPNS_NEW = 64
+SO_TIMESTAMPING_NEW = 65
+SCM_TIMESTAMP = SO_TIMESTAMP
+SCM_TIMESTAMPNS = SO_TIMESTAMPNS
+SCM_TIMESTAMPING = SO_TIMESTAMPING
+SCM_RIGHTS = 1
+SCM_CREDENTIALS = 2
 
 SOCKADDR_STORAGE_SIZE = 128
 UIO_MAXIOV = 1024
@@ -109,6 +126,13 @@ Family (host order), port and address (network order); use `pack_sockaddr_in`.
 
 MSGHDR = Struct("<QI4xQQQQI4x")
 """struct user_msghdr: name, namelen, iov, iovlen, control, controllen, flags."""
+
+MMSGHDR_LEN = MSGHDR.size
+MMSGHDR_SIZE = MSGHDR.size + 8
+"""struct mmsghdr: a user_msghdr, at MMSGHDR_LEN the length that was sent or received, padding."""
+
+CMSGHDR = Struct("<Qii")
+"""struct cmsghdr: length with this header, level, type; the data follows, padded to 8 bytes."""
 
 LINGER = Struct("<ii")
 """struct linger: on or off, seconds."""

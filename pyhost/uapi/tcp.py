@@ -11,12 +11,18 @@ import struct
 from dataclasses import dataclass
 
 __all__ = [
-    "TCPOPT_EOL", "TCPOPT_MSS", "TCPOPT_NOP", "TCPOPT_SACK", "TCPOPT_SACK_PERM", "TCPOPT_TIMESTAMP",
-    "TCPOPT_WINDOW", "TCP_ACK", "TCP_CONGESTION", "TCP_CORK", "TCP_CWR", "TCP_DEFER_ACCEPT",
-    "TCP_ECE", "TCP_FIN", "TCP_HDR", "TCP_HDR_LEN", "TCP_INFO", "TCP_INFO_STRUCT", "TCP_KEEPCNT",
-    "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_LINGER2", "TCP_MAXSEG", "TCP_NODELAY",
-    "TCP_NOTSENT_LOWAT", "TCP_OFF_CHECK", "TCP_PSH", "TCP_QUICKACK", "TCP_RST", "TCP_SYN",
-    "TCP_SYNCNT", "TCP_TS_HDR", "TCP_URG", "TCP_USER_TIMEOUT", "TCP_WINDOW_CLAMP", "TS_OPTION_WORD",
+    "TCPOLEN_MD5SIG", "TCPOPT_EOL", "TCPOPT_EXP", "TCPOPT_FASTOPEN", "TCPOPT_MD5SIG", "TCPOPT_MSS",
+    "TCPOPT_NOP", "TCPOPT_SACK", "TCPOPT_SACK_PERM", "TCPOPT_TIMESTAMP", "TCPOPT_WINDOW",
+    "TCP_ACK", "TCP_CC_INFO", "TCP_CM_INQ", "TCP_CONGESTION", "TCP_CORK", "TCP_CWR",
+    "TCP_DEFER_ACCEPT", "TCP_ECE", "TCP_FASTOPEN", "TCP_FASTOPEN_CONNECT", "TCP_FASTOPEN_KEY",
+    "TCP_FASTOPEN_NO_COOKIE", "TCP_FIN", "TCP_HDR", "TCP_HDR_LEN", "TCP_INFO", "TCP_INFO_STRUCT",
+    "TCP_INQ", "TCP_KEEPCNT", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_LINGER2", "TCP_MAXSEG",
+    "TCP_MD5SIG", "TCP_MD5SIG_EXT", "TCP_MD5SIG_FLAG_PREFIX", "TCP_MD5SIG_MAXKEYLEN",
+    "TCP_NODELAY", "TCP_NOTSENT_LOWAT", "TCP_OFF_CHECK", "TCP_PSH", "TCP_QUEUE_SEQ",
+    "TCP_QUICKACK", "TCP_REPAIR", "TCP_REPAIR_OPTIONS", "TCP_REPAIR_QUEUE", "TCP_REPAIR_WINDOW",
+    "TCP_RST", "TCP_SAVED_SYN", "TCP_SAVE_SYN", "TCP_SYN", "TCP_SYNCNT", "TCP_THIN_DUPACK",
+    "TCP_THIN_LINEAR_TIMEOUTS", "TCP_TIMESTAMP", "TCP_TS_HDR", "TCP_TX_DELAY", "TCP_ULP",
+    "TCP_URG", "TCP_USER_TIMEOUT", "TCP_WINDOW_CLAMP", "TCP_ZEROCOPY_RECEIVE", "TS_OPTION_WORD",
     "TcpHeader", "TcpOptions", "TcpView",
 ]  # fmt: skip
 
@@ -41,6 +47,14 @@ TCPOPT_WINDOW = 3
 TCPOPT_SACK_PERM = 4
 TCPOPT_SACK = 5
 TCPOPT_TIMESTAMP = 8
+TCPOPT_MD5SIG = 19
+TCPOPT_FASTOPEN = 34
+TCPOPT_EXP = 254
+TCPOPT_FASTOPEN_MAGIC = b"\xf9\x89"
+
+TCPOLEN_MD5SIG = 18
+TCP_FASTOPEN_COOKIE_MIN = 4
+TCP_FASTOPEN_COOKIE_MAX = 16
 
 TCP_HDR = struct.Struct(">IIIHHHH")
 """Both ports, sequence number, acknowledgement, data offset and flags, window, checksum, urgent
@@ -67,11 +81,38 @@ TCP_WINDOW_CLAMP = 10
 TCP_INFO = 11
 TCP_QUICKACK = 12
 TCP_CONGESTION = 13
+TCP_MD5SIG = 14
+TCP_THIN_LINEAR_TIMEOUTS = 16
+TCP_THIN_DUPACK = 17
 TCP_USER_TIMEOUT = 18
+TCP_REPAIR = 19
+TCP_REPAIR_QUEUE = 20
+TCP_QUEUE_SEQ = 21
+TCP_REPAIR_OPTIONS = 22
+TCP_FASTOPEN = 23
+TCP_TIMESTAMP = 24
 TCP_NOTSENT_LOWAT = 25
+TCP_CM_INQ = 36
+TCP_CC_INFO = 26
+TCP_SAVE_SYN = 27
+TCP_SAVED_SYN = 28
+TCP_REPAIR_WINDOW = 29
+TCP_FASTOPEN_CONNECT = 30
+TCP_ULP = 31
+TCP_MD5SIG_EXT = 32
+TCP_FASTOPEN_KEY = 33
+TCP_FASTOPEN_NO_COOKIE = 34
+TCP_ZEROCOPY_RECEIVE = 35
+TCP_INQ = 36
+TCP_TX_DELAY = 37
 
-TCP_INFO_STRUCT = struct.Struct("=8B24I")
-"""struct tcp_info up to tcpi_total_retrans; eight one-byte fields, then 32-bit ones."""
+TCP_MD5SIG_MAXKEYLEN = 80
+TCP_MD5SIG_FLAG_PREFIX = 1
+
+TCP_INFO_STRUCT = struct.Struct("<8B24I4Q6I4Q2I2Q6I2HI")
+"""struct tcp_info of Linux 6.12, from tcpi_state to tcpi_total_rto_time: 248 bytes. The scales of
+both windows share the seventh byte, two flags the eighth.
+"""
 
 
 # -- view ------------------------------------------------------------------------------------------
@@ -142,6 +183,9 @@ class TcpOptions:
     sack_perm: bool = False
     timestamp: tuple[int, int] | None = None
     sack: tuple[tuple[int, int], ...] = ()
+    md5: bytes | None = None
+    fastopen: bytes | None = None
+    fastopen_exp: bool = False
 
     @classmethod
     def parse(cls, data: bytes) -> TcpOptions:
@@ -174,6 +218,22 @@ class TcpOptions:
         elif kind == TCPOPT_SACK and body and len(body) % 8 == 0:
             words = struct.unpack(f">{len(body) // 4}I", body)
             self.sack = tuple(zip(words[::2], words[1::2], strict=True))
+        elif kind == TCPOPT_MD5SIG and len(body) == TCPOLEN_MD5SIG - 2:
+            self.md5 = body
+        elif kind == TCPOPT_FASTOPEN:
+            self._set_fastopen(body, False)
+        elif kind == TCPOPT_EXP and body[:2] == TCPOPT_FASTOPEN_MAGIC:
+            self._set_fastopen(body[2:], True)
+
+    def _set_fastopen(self, cookie: bytes, exp: bool) -> None:
+        """Linux: tcp_parse_fastopen_option; RFC 7413 section 4.1.1 (an even number of bytes)."""
+        size = len(cookie)
+        if size & 1:
+            return
+        if size and not TCP_FASTOPEN_COOKIE_MIN <= size <= TCP_FASTOPEN_COOKIE_MAX:
+            self.fastopen = None
+        else:
+            self.fastopen, self.fastopen_exp = cookie, exp
 
     def emit(self) -> bytes:
         """The options block as Linux lays it out, a multiple of four bytes.
@@ -181,6 +241,8 @@ class TcpOptions:
         Linux: tcp_options_write.
         """
         out = bytearray()
+        if self.md5 is not None:
+            out += bytes((TCPOPT_NOP, TCPOPT_NOP, TCPOPT_MD5SIG, TCPOLEN_MD5SIG)) + self.md5
         if self.mss is not None:
             out += struct.pack(">BBH", TCPOPT_MSS, 4, self.mss)
         if self.timestamp is not None:
@@ -194,7 +256,15 @@ class TcpOptions:
             out += bytes((TCPOPT_NOP, TCPOPT_NOP, TCPOPT_SACK, 2 + 8 * len(self.sack)))
             for start, end in self.sack:
                 out += struct.pack(">II", start, end)
+        if self.fastopen is not None:
+            out += self._emit_fastopen(self.fastopen)
         return bytes(out)
+
+    def _emit_fastopen(self, cookie: bytes) -> bytes:
+        body = TCPOPT_FASTOPEN_MAGIC + cookie if self.fastopen_exp else cookie
+        kind = TCPOPT_EXP if self.fastopen_exp else TCPOPT_FASTOPEN
+        option = bytes((kind, 2 + len(body))) + body
+        return option + bytes((TCPOPT_NOP,)) * (-len(option) % 4)
 
 
 @dataclass(slots=True)

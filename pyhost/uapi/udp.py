@@ -10,7 +10,8 @@ from struct import Struct
 
 __all__ = [
     "CSUM_MANGLED_0", "UDP_CHECK_OFF", "UDP_CORK", "UDP_DEST_OFF", "UDP_HDR", "UDP_HDR_LEN",
-    "UDP_LEN_OFF", "UDP_MAX_PAYLOAD", "UDP_SOURCE_OFF", "UdpHeader", "UdpView",
+    "UDP_LEN_OFF", "UDP_MAX_PAYLOAD", "UDP_MAX_SEGMENTS", "UDP_SEGMENT", "UDP_SOURCE_OFF",
+    "UdpHeader", "UdpView",
 ]  # fmt: skip
 
 UDP_HDR_LEN = 8
@@ -22,6 +23,10 @@ CSUM_MANGLED_0 = 0xFFFF
 
 # Socket options of level SOL_UDP.
 UDP_CORK = 1
+UDP_SEGMENT = 103
+
+UDP_MAX_SEGMENTS = 128
+"""Datagrams that one call with UDP_SEGMENT may become."""
 
 # Layer 1: where the fields are, in bytes from the start of the header.
 UDP_SOURCE_OFF = 0

@@ -1,0 +1,64 @@
+"""Routes and addresses as an administrator names them. Linux: include/uapi/linux/rtnetlink.h."""
+
+from __future__ import annotations
+
+__all__ = [
+    "RTAX_ADVMSS", "RTAX_CC_ALGO", "RTAX_CWND", "RTAX_FASTOPEN_NO_COOKIE", "RTAX_FEATURES",
+    "RTAX_FEATURE_ECN", "RTAX_HOPLIMIT", "RTAX_INITCWND", "RTAX_INITRWND", "RTAX_LOCK", "RTAX_MTU",
+    "RTAX_QUICKACK", "RTAX_REORDERING", "RTAX_RTO_MIN", "RTAX_RTT", "RTAX_RTTVAR", "RTAX_SSTHRESH",
+    "RTAX_WINDOW", "RTN_BLACKHOLE", "RTN_BROADCAST", "RTN_LOCAL", "RTN_MULTICAST", "RTN_PROHIBIT",
+    "RTN_THROW", "RTN_UNICAST", "RTN_UNREACHABLE", "RTPROT_BOOT", "RTPROT_KERNEL",
+    "RTPROT_REDIRECT", "RTPROT_STATIC", "RT_SCOPE_HOST", "RT_SCOPE_LINK", "RT_SCOPE_NOWHERE",
+    "RT_SCOPE_UNIVERSE", "RT_TABLE_DEFAULT", "RT_TABLE_LOCAL", "RT_TABLE_MAIN",
+]  # fmt: skip
+
+# Types of routes.
+RTN_UNICAST = 1
+RTN_LOCAL = 2
+RTN_BROADCAST = 3
+RTN_MULTICAST = 5
+RTN_BLACKHOLE = 6
+RTN_UNREACHABLE = 7
+RTN_PROHIBIT = 8
+RTN_THROW = 9
+
+# How far away a destination is; a greater number is nearer.
+RT_SCOPE_UNIVERSE = 0
+RT_SCOPE_LINK = 253
+RT_SCOPE_HOST = 254
+RT_SCOPE_NOWHERE = 255
+
+RT_TABLE_DEFAULT = 253
+RT_TABLE_MAIN = 254
+RT_TABLE_LOCAL = 255
+
+# Who made a route.
+RTPROT_REDIRECT = 1
+RTPROT_KERNEL = 2
+RTPROT_BOOT = 3
+RTPROT_STATIC = 4
+
+# Metrics of a route, which transports follow.
+RTAX_LOCK = 1
+"""A mask of `1 << RTAX_*`: metrics that nothing learned from the path may change."""
+RTAX_MTU = 2
+RTAX_WINDOW = 3
+RTAX_RTT = 4
+"""In eighths of a ms, as TCP keeps it."""
+RTAX_RTTVAR = 5
+"""In quarters of a ms."""
+RTAX_SSTHRESH = 6
+RTAX_CWND = 7
+RTAX_ADVMSS = 8
+RTAX_REORDERING = 9
+RTAX_HOPLIMIT = 10
+RTAX_INITCWND = 11
+RTAX_FEATURES = 12
+RTAX_RTO_MIN = 13
+"""In ms."""
+RTAX_INITRWND = 14
+RTAX_QUICKACK = 15
+RTAX_CC_ALGO = 16
+RTAX_FASTOPEN_NO_COOKIE = 17
+
+RTAX_FEATURE_ECN = 1
