@@ -14,7 +14,7 @@ from typing import Any
 from pyhost.net.core import drop_reason
 from pyhost.net.core.netdevice import NET_XMIT_SUCCESS
 from pyhost.net.core.skbuff import SkBuff, kfree_skb_reason
-from pyhost.net.sched.sch_generic import TCQ_F_CAN_BYPASS, Qdisc, QdiscOps
+from pyhost.net.sched.qdisc import TCQ_F_CAN_BYPASS, Options, Qdisc, QdiscOps
 from pyhost.uapi.errno import EINVAL
 
 __all__ = ["PFIFO_FAST_OPS", "PRIO2BAND"]
@@ -51,7 +51,7 @@ def _peek(q: Qdisc) -> SkBuff | None:
     return None
 
 
-def _init(q: Qdisc, options: dict[str, Any]) -> int:
+def _init(q: Qdisc, options: Options) -> int:
     if options or not q.dev_queue.dev.tx_queue_len:
         return -EINVAL
     q.limit = q.dev_queue.dev.tx_queue_len
@@ -66,6 +66,21 @@ def _reset(q: Qdisc) -> None:
             kfree_skb_reason(band.popleft(), drop_reason.QDISC_DROP)
 
 
+def _change_tx_queue_len(q: Qdisc, length: int) -> None:
+    """Linux: pfifo_fast_change_tx_queue_len; the newest of a band that is too long now are lost."""
+    q.limit = length
+    for band in q.priv:
+        while len(band) > length:
+            skb: SkBuff = band.pop()
+            q.removed(skb)
+            q.drops += 1
+            kfree_skb_reason(skb, drop_reason.QDISC_DROP)
+
+
+def _dump(_: Qdisc) -> dict[str, Any]:
+    return {"bands": PFIFO_FAST_BANDS, "priomap": PRIO2BAND}
+
+
 PFIFO_FAST_OPS = QdiscOps(
     id="pfifo_fast",
     enqueue=_enqueue,
@@ -73,5 +88,7 @@ PFIFO_FAST_OPS = QdiscOps(
     peek=_peek,
     init=_init,
     reset=_reset,
+    change_tx_queue_len=_change_tx_queue_len,
+    dump=_dump,
     static_flags=TCQ_F_CAN_BYPASS,
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pyhost.kernel.clock import VirtualClock
-from pyhost.net.core.dev import dev_queue_xmit
+from pyhost.net.core.dev import dev_change_tx_queue_len, dev_queue_xmit
 from pyhost.net.core.netdevice import NET_XMIT_DROP, NET_XMIT_SUCCESS
 from pyhost.net.sched.pfifo_fast import PFIFO_FAST_OPS
-from pyhost.net.sched.sch_generic import Qdisc, qdisc_create
-from pyhost.uapi.errno import EINVAL
+from pyhost.net.sched.qdisc import Qdisc, qdisc_create
+from pyhost.uapi.errno import EINVAL, ERANGE
 from tests.unit.net.device import DeviceHost
 
 INTERACTIVE, BEST_EFFORT, BULK = 6, 0, 2
@@ -93,6 +93,20 @@ def test_peek_shows_what_dequeue_gives(host: DeviceHost) -> None:
     assert shown is not None
     assert shown.priority == INTERACTIVE
     assert qdisc.dequeue(qdisc) is shown
+
+
+def test_the_bands_follow_the_queue_length_of_the_device(host: DeviceHost) -> None:
+    qdisc = qdisc_of(host)
+    for index in range(6):
+        dev_queue_xmit(host.frame(b"%d" % index))
+    assert dev_change_tx_queue_len(host.dev, 3) == 0
+    assert (qdisc.limit, qdisc.qlen, qdisc.drops) == (3, 4, 2)
+    assert dev_queue_xmit(host.frame()) == NET_XMIT_DROP
+    assert dev_change_tx_queue_len(host.dev, 4) == 0
+    assert dev_queue_xmit(host.frame(b"last")) == NET_XMIT_SUCCESS
+    # The first went round the qdisc and is on no band.
+    assert sent_after_waking(host) == [b"0", b"1", b"2", b"3", b"last"]
+    assert dev_change_tx_queue_len(host.dev, -1) == -ERANGE
 
 
 def test_it_takes_no_options(host: DeviceHost) -> None:
