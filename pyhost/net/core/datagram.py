@@ -19,7 +19,8 @@ from pyhost.net.core.sock import (
     Sock,
 )
 from pyhost.net.socket import Socket, sock_poll_wait
-from pyhost.uapi.errno import EAGAIN, EFAULT
+from pyhost.uapi.errno import EAGAIN, EFAULT, ENOTTY
+from pyhost.uapi.fcntl import SIOCINQ, SIOCOUTQ
 from pyhost.uapi.socket import MSG_DONTWAIT, MSG_PEEK
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from pyhost.mm.iov_iter import IovIter
 
 __all__ = [
-    "datagram_poll", "skb_copy_datagram_iter", "skb_free_datagram", "skb_recv_datagram",
-    "sock_writeable",
+    "datagram_ioctl", "datagram_poll", "skb_copy_datagram_iter", "skb_free_datagram",
+    "skb_recv_datagram", "sock_writeable",
 ]  # fmt: skip
 
 
@@ -80,6 +81,17 @@ def skb_copy_datagram_iter(skb: SkBuff, offset: int, to: IovIter, length: int) -
 def sock_writeable(sk: Sock) -> bool:
     """Whether more than half of the send buffer is free. Linux: sock_writeable."""
     return sk.sk_wmem_alloc < sk.sk_sndbuf >> 1
+
+
+def datagram_ioctl(sock: Socket, cmd: int) -> int:
+    """SIOCINQ: bytes of the next packet, 0 without one; SIOCOUTQ: what has not left the host yet.
+
+    -ENOTTY for anything else. Linux: udp_ioctl, raw_ioctl, packet_ioctl.
+    """
+    sk: Sock = sock.sk
+    if cmd == SIOCINQ:
+        return sk.sk_receive_queue[0].len if sk.sk_receive_queue else 0
+    return sk.sk_wmem_alloc - 1 if cmd == SIOCOUTQ else -ENOTTY
 
 
 def datagram_poll(sock: Socket, pt: PollTable | None) -> int:

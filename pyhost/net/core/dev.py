@@ -24,6 +24,7 @@ from pyhost.net.core.dev_xmit import (
     validate_xmit_skb_list,
     xmit_one,
 )
+from pyhost.net.core.features import netdev_init_features
 from pyhost.net.core.napi import (
     NAPI_POLL_WEIGHT,
     NapiStruct,
@@ -49,14 +50,17 @@ from pyhost.net.core.netdevice import (
     NetdevQueue,
 )
 from pyhost.net.core.skbuff import SkBuff, kfree_skb_reason
-from pyhost.net.sched.sch_generic import (
+from pyhost.net.core.timestamping import sched_tstamp
+from pyhost.net.core.xps import netdev_core_pick_tx
+from pyhost.net.sched.sch_device import (
     dev_activate,
     dev_deactivate,
     dev_init_scheduler,
-    dev_xmit_skb,
-    qdisc_destroy,
+    dev_qdisc_change_tx_queue_len,
+    dev_shutdown,
 )
-from pyhost.uapi.errno import EEXIST, EINVAL, ENETDOWN, ENOMEM
+from pyhost.net.sched.sch_generic import dev_xmit_skb
+from pyhost.uapi.errno import EEXIST, EINVAL, ENETDOWN, ENOMEM, ERANGE
 
 if TYPE_CHECKING:
     from pyhost.net.net_namespace import Net
@@ -71,6 +75,7 @@ __all__ = [
     "Softnet",
     "dev_add_pack",
     "dev_change_mtu",
+    "dev_change_tx_queue_len",
     "dev_close",
     "dev_direct_xmit",
     "dev_get_by_index",
@@ -122,6 +127,7 @@ def net_dev_init(net: Net) -> None:
         ("wmem_default", "sysctl_wmem_default", whole_number(SOCK_MIN_SNDBUF)),
         ("rmem_default", "sysctl_rmem_default", whole_number(SOCK_MIN_RCVBUF)),
         ("optmem_max", "sysctl_optmem_max", whole_number(0)),
+        ("tstamp_allow_data", "sysctl_tstamp_allow_data", whole_number(0, 1)),
         ("somaxconn", "somaxconn", whole_number(0, 65535)),
         ("netdev_budget", "netdev_budget", size),
         ("netdev_budget_usecs", "netdev_budget_usecs", whole_number(0)),
@@ -164,6 +170,7 @@ def register_netdevice(dev: NetDevice) -> int:
         return -EEXIST
     dev.ifindex = net.softnet.next_ifindex
     net.softnet.next_ifindex += 1
+    netdev_init_features(dev)
     dev_init_scheduler(dev)
     net.devices[dev.name] = dev
     return 0
@@ -172,9 +179,7 @@ def register_netdevice(dev: NetDevice) -> int:
 def unregister_netdevice(dev: NetDevice) -> None:
     """Close a device and forget it; may sleep. Linux: unregister_netdevice."""
     dev_close(dev)
-    for txq in dev.tx:
-        if txq.qdisc_sleeping is not None:
-            qdisc_destroy(txq.qdisc_sleeping)
+    dev_shutdown(dev)
     del dev.net.devices[dev.name]
     _notify(dev, NETDEV_UNREGISTER)
 
@@ -242,6 +247,18 @@ def dev_change_mtu(dev: NetDevice, mtu: int) -> int:
     return 0
 
 
+def dev_change_tx_queue_len(dev: NetDevice, length: int) -> int:
+    """Set the length of the device's queue, packets: 0 or -ERANGE.
+
+    Linux: dev_change_tx_queue_len.
+    """
+    if not 0 <= length < 1 << 32:
+        return -ERANGE
+    dev.tx_queue_len = length
+    dev_qdisc_change_tx_queue_len(dev)
+    return 0
+
+
 def netif_carrier_on(dev: NetDevice) -> None:
     """The link is there: packets may go. Linux: netif_carrier_on, linkwatch."""
     if dev.carrier:
@@ -269,20 +286,6 @@ def netif_carrier_off(dev: NetDevice) -> None:
 # --------------------
 
 
-def netdev_core_pick_tx(dev: NetDevice, skb: SkBuff) -> NetdevQueue:
-    """The transmit queue for a packet: the driver's choice, else by hash.
-
-    Linux: netdev_core_pick_tx.
-    """
-    tx = dev.tx
-    if len(tx) == 1:
-        return tx[0]
-    select = getattr(dev.ops, "ndo_select_queue", None)
-    index: int = select(dev, skb) if select is not None else skb.hash * len(tx) >> 32
-    skb.queue_mapping = index
-    return tx[index]
-
-
 def dev_queue_xmit(skb: SkBuff) -> int:
     """Send a packet whose link header is in place through `skb.dev`. Linux: __dev_queue_xmit.
 
@@ -297,6 +300,8 @@ def dev_queue_xmit(skb: SkBuff) -> int:
     softirq.local_bh_disable()
     if kernel.trace.on:
         kernel.trace.hit("dev_queue_xmit", skb.key, dev=dev.name, len=skb.len)
+    if skb.shinfo.tx_flags:
+        sched_tstamp(skb)
     if not dev.flags & IFF_LOOPBACK:
         # Nobody below needs the route; a packet that loops back keeps it (IFF_XMIT_DST_RELEASE).
         skb.dst = None

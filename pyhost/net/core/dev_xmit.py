@@ -10,29 +10,42 @@ from typing import TYPE_CHECKING
 
 from pyhost.kernel.bug import KernelBug
 from pyhost.net.core import drop_reason
-from pyhost.net.core.gso import skb_gso_segment
+from pyhost.net.core.gso import SKB_GSO_TCPV4, skb_gso_segment
 from pyhost.net.core.netdevice import (
     NET_XMIT_MASK,
     NETDEV_TX_BUSY,
     NETDEV_TX_OK,
     NETIF_F_ALL_CSUM,
     NETIF_F_FRAGLIST,
+    NETIF_F_GSO_MASK,
+    NETIF_F_GSO_SHIFT,
     NETIF_F_HW_CSUM,
     NETIF_F_SG,
-    NETIF_F_TSO,
+    NETIF_F_TSO_MANGLEID,
     NetDevice,
     NetdevQueue,
+    PacketType,
 )
-from pyhost.net.core.skbuff import CHECKSUM_PARTIAL, SkBuff, consume_skb, kfree_skb_reason
+from pyhost.net.core.skbuff import (
+    CHECKSUM_PARTIAL,
+    CHECKSUM_UNNECESSARY,
+    SkBuff,
+    consume_skb,
+    kfree_skb_reason,
+)
+from pyhost.net.core.ubuf import skb_orphan_frags_rx
 from pyhost.uapi.ethernet import ETH_P_IP, PACKET_OUTGOING
 
 if TYPE_CHECKING:
     from pyhost.net.net_namespace import Net
 
 __all__ = [
-    "dev_hard_start_xmit", "dev_queue_xmit_nit", "dev_xmit_complete", "netif_skb_features",
-    "validate_xmit_skb", "validate_xmit_skb_list", "xmit_one",
+    "dev_hard_start_xmit", "dev_queue_xmit_nit", "dev_xmit_complete", "netif_needs_gso",
+    "netif_skb_features", "validate_xmit_skb", "validate_xmit_skb_list", "xmit_one",
 ]  # fmt: skip
+
+_IP_DF = 0x40
+"""Don't fragment, in the first byte of the IPv4 fragment field."""
 
 _L4_WITH_IP_CSUM = (6, 17)
 """TCP and UDP: what a device with NETIF_F_IP_CSUM can sum."""
@@ -49,15 +62,36 @@ def dev_xmit_complete(rc: int) -> bool:
 def netif_skb_features(skb: SkBuff, dev: NetDevice) -> int:
     """What `dev` can do for this very packet, a mask of NETIF_F_*. Linux: netif_skb_features."""
     features = dev.features
+    if skb.shinfo.gso_size:
+        features = _gso_features_check(skb, dev, features)
+    check = getattr(dev.ops, "ndo_features_check", None)
+    if check is not None:
+        features = check(skb, dev, features)
+    return _harmonize_features(skb, features)
+
+
+def _gso_features_check(skb: SkBuff, dev: NetDevice, features: int) -> int:
+    """A super-packet that is too much for the device is cut in software. Linux:
+    gso_features_check.
+
+    A packet that may be fragmented on its way keeps identifications of its own.
+    """
     shinfo = skb.shinfo
-    if shinfo.gso_size and (
-        not shinfo.gso_type or shinfo.gso_segs > dev.gso_max_segs or skb.len >= dev.gso_max_size
-    ):
-        features &= ~NETIF_F_TSO
+    if not shinfo.gso_type or shinfo.gso_segs > dev.gso_max_segs or skb.len >= dev.gso_max_size:
+        return features & ~NETIF_F_GSO_MASK
+    if shinfo.gso_type & SKB_GSO_TCPV4 and not skb.buf[skb.network_header + 6] & _IP_DF:
+        features &= ~NETIF_F_TSO_MANGLEID
+    return features
+
+
+def _harmonize_features(skb: SkBuff, features: int) -> int:
+    """What goes together: no segmentation without a checksum, none without gathering. Linux:
+    harmonize_features.
+    """
     if skb.ip_summed == CHECKSUM_PARTIAL and not _can_checksum(skb, features):
-        features &= ~(NETIF_F_ALL_CSUM | NETIF_F_TSO)
+        features &= ~(NETIF_F_ALL_CSUM | NETIF_F_GSO_MASK)
     if not features & NETIF_F_SG:
-        features &= ~NETIF_F_TSO
+        features &= ~NETIF_F_GSO_MASK
     return features
 
 
@@ -72,18 +106,30 @@ def _can_checksum(skb: SkBuff, features: int) -> bool:
     )
 
 
+def netif_needs_gso(skb: SkBuff, features: int) -> bool:
+    """Whether a super-packet must be cut here: the device cannot cut this kind, not from several
+    parts, or not without summing it. Linux: netif_needs_gso, skb_gso_ok.
+    """
+    shinfo = skb.shinfo
+    wanted = shinfo.gso_type << NETIF_F_GSO_SHIFT
+    return (
+        features & wanted != wanted
+        or (shinfo.frag_list is not None and not features & NETIF_F_FRAGLIST)
+        or skb.ip_summed not in (CHECKSUM_PARTIAL, CHECKSUM_UNNECESSARY)
+    )
+
+
 def validate_xmit_skb(skb: SkBuff, dev: NetDevice) -> list[SkBuff]:
     """Do in software what the device cannot: segment, linearise, sum. Linux: validate_xmit_skb.
 
     Returns the frames to hand to the driver; none when the packet was dropped.
     """
-    shinfo = skb.shinfo
-    if not shinfo.gso_size:
+    if not skb.shinfo.gso_size:
         if skb.ip_summed != CHECKSUM_PARTIAL and not skb.data_len:
             return [skb]
         return _validate_frame(skb, dev, netif_skb_features(skb, dev))
     features = netif_skb_features(skb, dev)
-    if features & NETIF_F_TSO:
+    if not netif_needs_gso(skb, features):
         return _validate_frame(skb, dev, features)
     segments = skb_gso_segment(skb, features)
     if isinstance(segments, int):
@@ -129,7 +175,7 @@ def dev_queue_xmit_nit(net: Net, skb: SkBuff, dev: NetDevice) -> None:
     """
     sender = skb.sk
     takers = [
-        ptype.func
+        ptype
         for ptype in net.ptype_all
         if (ptype.dev is None or ptype.dev is dev) and (ptype.sk is None or ptype.sk is not sender)
     ]
@@ -139,10 +185,24 @@ def dev_queue_xmit_nit(net: Net, skb: SkBuff, dev: NetDevice) -> None:
     twin.tstamp = net.kernel.clock.now
     twin.reset_mac_header()
     twin.pkt_type = PACKET_OUTGOING
+    if twin.shinfo.uarg is not None:
+        takers = _takers_of_pages(twin, takers)
+        if not takers:
+            kfree_skb_reason(twin, drop_reason.NOMEM)
+            return
     last = takers.pop()
-    for func in takers:
-        func(twin.get(), dev)
-    last(twin, dev)
+    for ptype in takers:
+        ptype.func(twin.get(), dev)
+    last.func(twin, dev)
+
+
+def _takers_of_pages(twin: SkBuff, takers: list[PacketType]) -> list[PacketType]:
+    """A packet of a program's own pages: whoever keeps packets gets copies of the pages, or nothing
+    when memory is short. Linux: deliver_skb.
+    """
+    if not any(ptype.keeps for ptype in takers) or not skb_orphan_frags_rx(twin):
+        return takers
+    return [ptype for ptype in takers if not ptype.keeps]
 
 
 def xmit_one(skb: SkBuff, dev: NetDevice, txq: NetdevQueue, more: bool) -> int:

@@ -20,10 +20,13 @@ from pyhost.kernel.bug import KernelBug
 from pyhost.kernel.clock import NSEC_PER_USEC
 from pyhost.kernel.softirq import NET_RX_SOFTIRQ, NET_TX_SOFTIRQ
 from pyhost.net.core import drop_reason
+from pyhost.net.core.gso import GsoSegment
 from pyhost.net.core.netdevice import NET_RX_DROP, NET_RX_SUCCESS, NetDevice, PacketType
 from pyhost.net.core.skbuff import SkBuff, kfree_skb_reason
-from pyhost.net.sched.pfifo_fast import PFIFO_FAST_OPS
-from pyhost.net.sched.sch_generic import Qdisc, QdiscOps, qdisc_run
+from pyhost.net.core.ubuf import skb_orphan_frags_rx
+from pyhost.net.sched.qdisc import Qdisc, QdiscOps
+from pyhost.net.sched.sch_api import pktsched_init
+from pyhost.net.sched.sch_generic import qdisc_run
 from pyhost.uapi.ethernet import ETH_P_ALL
 
 if TYPE_CHECKING:
@@ -66,21 +69,49 @@ class Softnet:
 
     Linux: struct softnet_data.
 
+    `netstamp_needed` sockets want received packets timestamped.
     `qdiscs` are the known disciplines by name; `ptype_specific` the listeners for one protocol
     beside the stack itself; `netdev_chain` those who want to know when a device goes up or down.
     """
 
     __slots__ = (
-        "backlog", "default_qdisc", "dev_weight", "dropped", "input_pkt_queue", "net",
-        "netdev_budget", "netdev_budget_usecs", "netdev_chain", "netdev_max_backlog",
-        "next_ifindex", "output_queue", "poll_list", "processed", "ptype_specific", "qdiscs",
-        "somaxconn", "sysctl_optmem_max", "sysctl_rmem_default", "sysctl_rmem_max",
-        "sysctl_wmem_default", "sysctl_wmem_max", "time_squeeze",
+        "backlog",
+        "default_qdisc",
+        "dev_weight",
+        "dropped",
+        "hashrnd",
+        "inet_offloads",
+        "input_pkt_queue",
+        "net",
+        "netdev_budget",
+        "netdev_budget_usecs",
+        "netdev_chain",
+        "netdev_max_backlog",
+        "netstamp_needed",
+        "next_ifindex",
+        "output_queue",
+        "packet_offloads",
+        "poll_list",
+        "processed",
+        "ptype_specific",
+        "qdiscs",
+        "somaxconn",
+        "sysctl_optmem_max",
+        "sysctl_rmem_default",
+        "sysctl_rmem_max",
+        "sysctl_tstamp_allow_data",
+        "sysctl_wmem_default",
+        "sysctl_wmem_max",
+        "time_squeeze",
     )  # fmt: skip
 
     def __init__(self, net: Net) -> None:
         self.net = net
-        self.qdiscs: dict[str, QdiscOps] = {PFIFO_FAST_OPS.id: PFIFO_FAST_OPS}
+        self.hashrnd = 0
+        self.packet_offloads: dict[int, GsoSegment] = {}
+        self.inet_offloads: dict[int, GsoSegment] = {}
+        self.qdiscs: dict[str, QdiscOps] = {}
+        pktsched_init(self)
         self.ptype_specific: dict[int, list[PacketType]] = {}
         self.netdev_chain: list[Callable[[NetDevice, int], None]] = []
         self.next_ifindex = 1
@@ -91,12 +122,14 @@ class Softnet:
         self.sysctl_wmem_default = self.sysctl_rmem_default = 212992
         self.sysctl_wmem_max = self.sysctl_rmem_max = 212992
         self.sysctl_optmem_max = 131072
+        self.sysctl_tstamp_allow_data = 1
+        self.netstamp_needed = 0
         self.somaxconn = 4096
         self.netdev_budget = 300
         self.netdev_budget_usecs = 8000
         self.netdev_max_backlog = 1000
         self.dev_weight = 64
-        self.default_qdisc = PFIFO_FAST_OPS.id
+        self.default_qdisc = "pfifo_fast"
         self.backlog = NapiStruct(self, None, _process_backlog, self.dev_weight)
         self.backlog.scheduled = False
         softirq = net.kernel.softirq
@@ -296,6 +329,12 @@ def netif_receive_skb(skb: SkBuff) -> int:
     net = dev.net
     net.softnet.processed += 1
     skb.network_header = skb.transport_header = skb.data
+    if net.softnet.netstamp_needed and not skb.tstamp:
+        skb.tstamp = net.kernel.clock.now
+    if skb.shinfo.uarg is not None and skb_orphan_frags_rx(skb):
+        dev.stats.rx_dropped += 1
+        kfree_skb_reason(skb, drop_reason.NOMEM)
+        return NET_RX_DROP
     trace = net.kernel.trace
     if trace.on:
         trace.hit("netif_receive_skb", skb.key, dev=dev.name, len=skb.len)

@@ -94,6 +94,7 @@ class NeighTable:
         self.base_reachable_time_ms = 30000
         self.delay_first_probe_time = 5
         self.gc_stale_time = 60
+        self.locktime_ms = 1000
         self.unres_qlen_bytes = 212992
         self.ucast_solicit = 3
         self.mcast_solicit = 3
@@ -108,7 +109,7 @@ class NeighTable:
         for name in (
             "retrans_time_ms", "base_reachable_time_ms", "delay_first_probe_time",
             "gc_stale_time", "unres_qlen_bytes", "ucast_solicit", "mcast_solicit", "gc_thresh1",
-            "gc_thresh2", "gc_thresh3",
+            "gc_thresh2", "gc_thresh3", "locktime_ms",
         ):  # fmt: skip
             self.net.kernel.sysctl.register(f"{prefix}.{name}", self, name, whole_number(0))
 
@@ -209,16 +210,23 @@ def neigh_create(table: NeighTable, key: int, dev: NetDevice) -> Neighbour | Non
 
 
 def _collect(table: NeighTable) -> None:
-    """Remove what is not in use: FAILED entries and stale ones, sooner above gc_thresh2.
+    """Remove what is not in use: FAILED entries and idle ones, above gc_thresh2 all that have not
+    changed for 5 s. Permanent entries and those with a timer stay.
 
     Linux: neigh_periodic_work, neigh_forced_gc.
     """
     forced = len(table.entries) >= table.gc_thresh2
-    age = GC_FORCED_AGE_NS if forced else table.gc_stale_time * NSEC_PER_SEC
-    limit = table.net.kernel.clock.now - age
+    now = table.net.kernel.clock.now
     for neigh in tuple(table.entries.values()):
-        idle = neigh.nud_state == NUD_STALE and neigh.used <= limit and neigh.updated <= limit
-        if neigh.nud_state == NUD_FAILED or idle:
+        state = neigh.nud_state
+        if state & (NUD_PERMANENT | NUD_IN_TIMER):
+            continue
+        if forced:
+            idle = state == NUD_NOARP or neigh.updated <= now - GC_FORCED_AGE_NS
+        else:
+            last = max(neigh.used, neigh.confirmed)
+            idle = last <= now - table.gc_stale_time * NSEC_PER_SEC
+        if state == NUD_FAILED or idle:
             _neigh_destroy(neigh)
 
 
@@ -230,6 +238,12 @@ def _neigh_destroy(neigh: Neighbour) -> None:
     _purge(neigh)
     del neigh.table.entries[neigh.dev, neigh.primary_key]
     neigh.table.destroys += 1
+
+
+def neigh_remove(neigh: Neighbour) -> None:
+    """Forget an entry by command; what waits for it is reported. Linux: neigh_delete."""
+    neigh_update(neigh, None, NUD_FAILED, NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN)
+    _neigh_destroy(neigh)
 
 
 def _purge(neigh: Neighbour) -> None:
@@ -280,12 +294,11 @@ def neigh_resolve_output(neigh: Neighbour, skb: SkBuff) -> int:
     return dev_queue_xmit(skb)
 
 
-def neigh_event_send(neigh: Neighbour, skb: SkBuff) -> bool:
-    """A packet is about to be sent: True when it may go now, False when it was queued or freed.
+def neigh_event_send(neigh: Neighbour, skb: SkBuff | None) -> bool:
+    """A packet is about to be sent (None: somebody only wants to know the address): True when it
+    may go now, False when it was queued or freed.
 
-    Linux: neigh_event_send.
-
-    (Linux returns these the other way round.)
+    Linux: neigh_event_send, which returns these the other way round.
     """
     table = neigh.table
     now = table.net.kernel.clock.now
@@ -294,7 +307,8 @@ def neigh_event_send(neigh: Neighbour, skb: SkBuff) -> bool:
     if state & (NUD_CONNECTED | NUD_DELAY | NUD_PROBE):
         return True
     if neigh.dead:
-        kfree_skb_reason(skb, drop_reason.NEIGH_DEAD)
+        if skb is not None:
+            kfree_skb_reason(skb, drop_reason.NEIGH_DEAD)
         return False
     if state == NUD_STALE:
         _set_state(neigh, TRANSITIONS[state, EV_SEND])
@@ -303,11 +317,13 @@ def neigh_event_send(neigh: Neighbour, skb: SkBuff) -> bool:
     if asks:
         if not table.mcast_solicit:
             _set_state(neigh, NUD_FAILED)
-            kfree_skb_reason(skb, drop_reason.NEIGH_FAILED)
+            if skb is not None:
+                kfree_skb_reason(skb, drop_reason.NEIGH_FAILED)
             return False
         neigh.probes = table.ucast_solicit
         _set_state(neigh, TRANSITIONS[state, EV_SEND])
-    _queue(neigh, skb)
+    if skb is not None:
+        _queue(neigh, skb)
     if asks:
         _neigh_probe(neigh)
     return False

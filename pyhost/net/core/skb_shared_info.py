@@ -5,7 +5,6 @@ Linux: include/linux/skbuff.h (skb_shared_info, skb_frag_t), net/core/skbuff.c (
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyhost.mm.memory import Page
@@ -13,19 +12,34 @@ from pyhost.mm.memory import Page
 if TYPE_CHECKING:
     from pyhost.kernel.kernel import Kernel
     from pyhost.net.core.skbuff import SkBuff
+    from pyhost.net.core.ubuf import UbufInfo
 
 __all__ = [
-    "MAX_SKB_FRAGS",
-    "SKB_SHINFO_SIZE",
-    "SKB_SMALL_HEAD_SIZE",
-    "SkbFrag",
-    "SkbPool",
-    "SkbSharedInfo",
-]
+    "MAX_SKB_FRAGS", "SKBFL_DONT_ORPHAN", "SKBFL_PURE_ZEROCOPY", "SKBFL_SHARED_FRAG",
+    "SKBFL_ZEROCOPY_ENABLE", "SKBFL_ZEROCOPY_FRAG", "SKBTX_ANY_TSTAMP", "SKBTX_HW_TSTAMP",
+    "SKBTX_IN_PROGRESS", "SKBTX_SCHED_TSTAMP", "SKBTX_SW_TSTAMP", "SKB_SHINFO_SIZE",
+    "SKB_SMALL_HEAD_SIZE", "SkbFrag", "SkbPool", "SkbSharedInfo",
+]  # fmt: skip
 
 MAX_SKB_FRAGS = 17
 SKB_SHINFO_SIZE = 320
 SKB_SMALL_HEAD_SIZE = 704
+
+SKBFL_ZEROCOPY_ENABLE = 1
+SKBFL_SHARED_FRAG = 2
+SKBFL_PURE_ZEROCOPY = 4
+SKBFL_DONT_ORPHAN = 8
+SKBFL_ZEROCOPY_FRAG = SKBFL_ZEROCOPY_ENABLE | SKBFL_SHARED_FRAG
+"""`SkbSharedInfo.flags`: the frags are a program's own pages; somebody may still write to them;
+there is nothing else in the packet; a copy of the packet may refer to them too.
+"""
+
+SKBTX_HW_TSTAMP = 1
+SKBTX_SW_TSTAMP = 2
+SKBTX_IN_PROGRESS = 4
+SKBTX_SCHED_TSTAMP = 64
+SKBTX_ANY_TSTAMP = SKBTX_HW_TSTAMP | SKBTX_SW_TSTAMP | SKBTX_SCHED_TSTAMP
+"""`SkbSharedInfo.tx_flags`: at which points of its way down the packet is to be timestamped."""
 
 KEYS_PER_MACHINE = 1_000_000_000
 """Decimal, so that the machine can be read off a key: skb#1000000007 is the seventh of machine
@@ -50,17 +64,23 @@ class SkbFrag:
 
 
 class SkbSharedInfo:
-    """What clones share beside the bytes; it lies at `skb.end`. Linux: struct skb_shared_info."""
+    """What clones share beside the bytes; it lies at `skb.end`. Linux: struct skb_shared_info.
+
+    `dataref` counts the skbs over these bytes, `payload_refs` those of them that promised to leave
+    the headers alone (Linux: the upper half of dataref). `uarg` is who wants to know when the frags
+    are no longer used, a reference (Linux: destructor_arg). `tskey` tells timestamps apart.
+    """
 
     __slots__ = (
-        "addr", "dataref", "destructor_arg", "flags", "frag_list", "frags", "gso_segs", "gso_size",
-        "gso_type", "head_size", "tx_flags",
+        "addr", "dataref", "flags", "frag_list", "frags", "gso_segs", "gso_size", "gso_type",
+        "head_size", "payload_refs", "tskey", "tx_flags", "uarg",
     )  # fmt: skip
 
     def __init__(self, addr: int, head_size: int) -> None:
         self.addr = addr
         self.head_size = head_size
         self.dataref = 1
+        self.payload_refs = 0
         self.frags: list[SkbFrag] = []
         self.frag_list: list[SkBuff] | None = None
         self.gso_size = 0
@@ -68,7 +88,8 @@ class SkbSharedInfo:
         self.gso_type = 0
         self.tx_flags = 0
         self.flags = 0
-        self.destructor_arg: Callable[[], None] | None = None
+        self.tskey = 0
+        self.uarg: UbufInfo | None = None
 
     @property
     def nr_frags(self) -> int:

@@ -2,71 +2,53 @@
 
 Linux: include/linux/skbuff.h, net/core/skbuff.c.
 
-    head          data                tail          end
-     │  headroom   │  linear payload   │  tailroom   │ skb_shared_info: frags[] ─→ (page, offset,
-     size) …
-     ▼             ▼                   ▼             ▼
-     ┌─────────────┬───────────────────┬─────────────┬──────────┐
-     └─────────────┴───────────────────┴─────────────┴──────────┘
-       len = (tail - data) + data_len          data_len = bytes in frags and frag_list
-
 Who owns what: an `SkBuff` has `users` references; the last one frees the struct, runs the
 destructor (which gives the bytes back to the socket's account) and drops one `dataref`. Clones
 share head, frags and `SkbSharedInfo`; the last `dataref` frees them. A queued TCP original is never
 handed down: its clone travels, and dies when the NIC has sent it.
+
+Where the bytes lie and how they are read is in skb_geometry.py; frags that are a program's own
+pages in ubuf.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pyhost.kernel.bug import KernelBug, KernelPanic
-from pyhost.mm.memory import Page
-from pyhost.net.core.checksum import csum_bytes, csum_fold
+from pyhost.kernel.bug import KernelBug
+from pyhost.net.core.checksum import csum_fold
 from pyhost.net.core.drop_reason import SKB_CONSUMED
+from pyhost.net.core.skb_geometry import (
+    CHECKSUM_COMPLETE,
+    CHECKSUM_NONE,
+    CHECKSUM_PARTIAL,
+    CHECKSUM_UNNECESSARY,
+    SkbGeometry,
+)
 from pyhost.net.core.skb_shared_info import (
     MAX_SKB_FRAGS,
     SKB_SHINFO_SIZE,
     SKB_SMALL_HEAD_SIZE,
+    SKBFL_DONT_ORPHAN,
+    SKBFL_SHARED_FRAG,
+    SKBFL_ZEROCOPY_FRAG,
     SkbFrag,
     SkbPool,
     SkbSharedInfo,
 )
 
 if TYPE_CHECKING:
-    from pyhost.net.core.dst import DstEntry
-    from pyhost.net.core.netdevice import NetDevice
     from pyhost.net.core.sock import Sock
 
 __all__ = [
-    "CHECKSUM_COMPLETE",
-    "CHECKSUM_NONE",
-    "CHECKSUM_PARTIAL",
-    "CHECKSUM_UNNECESSARY",
-    "MAX_SKB_FRAGS",
-    "MAX_TCP_HEADER",
-    "SKB_SHINFO_SIZE",
-    "SKB_STRUCT_SIZE",
-    "SkBuff",
-    "SkbFrag",
-    "SkbPool",
-    "SkbSharedInfo",
-    "alloc_skb",
-    "consume_skb",
-    "kfree_skb_reason",
-    "skb_truesize",
-]
+    "CHECKSUM_COMPLETE", "CHECKSUM_NONE", "CHECKSUM_PARTIAL", "CHECKSUM_UNNECESSARY",
+    "MAX_SKB_FRAGS", "MAX_TCP_HEADER", "SKB_SHINFO_SIZE", "SKB_SMALL_HEAD_SIZE", "SKB_STRUCT_SIZE",
+    "SkBuff", "SkbFrag", "SkbPool", "SkbSharedInfo", "alloc_skb", "consume_skb", "kfree_skb_reason",
+    "skb_fclone_busy", "skb_truesize",
+]  # fmt: skip
 
 SKB_STRUCT_SIZE = 256
 MAX_TCP_HEADER = 320
-
-CHECKSUM_NONE = 0
-CHECKSUM_UNNECESSARY = 1
-CHECKSUM_COMPLETE = 2
-CHECKSUM_PARTIAL = 3
-
-PACKET_HOST = 0
 
 
 def skb_truesize(size: int) -> int:
@@ -74,231 +56,12 @@ def skb_truesize(size: int) -> int:
     return size + SKB_STRUCT_SIZE + SKB_SHINFO_SIZE
 
 
-class SkBuff:
-    """Linux: struct sk_buff. Addresses are physical; `buf` is all of RAM, for pack_into and slices.
+class SkBuff(SkbGeometry):
+    """Linux: struct sk_buff."""
 
-    `key` is the packet's key: it is given when the packet is made, clones keep it, and it goes with
-    the descriptor through the NIC to the wire. `cb` belongs to the layer that holds the packet.
-    """
+    __slots__ = ()
 
-    __slots__ = (
-        "_cloned", "buf", "cb", "csum", "csum_offset", "csum_start", "data", "data_len",
-        "destructor", "dev", "dst", "end", "hash", "head", "ignore_df", "ip_summed", "key", "len",
-        "mac_header", "mark", "network_header", "nfct", "nohdr", "ooo_okay", "pkt_type", "pool",
-        "priority", "protocol", "queue_mapping", "shinfo", "sk", "tail", "transport_header",
-        "truesize", "tstamp", "users", "vlan_tci",
-    )  # fmt: skip
-
-    def __init__(
-        self, pool: SkbPool, head: int, size: int, shinfo: SkbSharedInfo, truesize: int, key: int
-    ) -> None:
-        self.pool = pool
-        self.buf = pool.buf
-        self.head = self.data = self.tail = head
-        self.end = head + size
-        self.shinfo = shinfo
-        self.truesize = truesize
-        self.key = key
-        self.len = 0
-        self.data_len = 0
-        self.users = 1
-        self._cloned = False
-        self.nohdr = False
-        self.sk: Sock | None = None
-        self.destructor: Callable[[SkBuff], None] | None = None
-        self.dev: NetDevice | None = None
-        self.dst: DstEntry | None = None
-        self.cb: Any = None
-        self.nfct: Any = None
-        self.protocol = 0
-        self.pkt_type = PACKET_HOST
-        self.ip_summed = CHECKSUM_NONE
-        self.csum = 0
-        self.csum_start = 0
-        self.csum_offset = 0
-        self.mac_header = self.network_header = self.transport_header = head
-        self.priority = 0
-        self.mark = 0
-        self.hash = 0
-        self.queue_mapping = 0
-        self.tstamp = 0
-        self.vlan_tci = 0
-        self.ignore_df = False
-        self.ooo_okay = False
-
-    def __repr__(self) -> str:
-        return f"skb#{self.key} len={self.len} data_len={self.data_len}"
-
-    # -- geometry ----------------------------------------------------------------------------------
-
-    @property
-    def headroom(self) -> int:
-        """Free bytes before `data`. Linux: skb_headroom."""
-        return self.data - self.head
-
-    @property
-    def tailroom(self) -> int:
-        """Free bytes after `tail`; 0 when there are frags. Linux: skb_tailroom."""
-        return 0 if self.data_len else self.end - self.tail
-
-    @property
-    def headlen(self) -> int:
-        """Bytes in the linear part. Linux: skb_headlen."""
-        return self.len - self.data_len
-
-    def reserve(self, size: int) -> None:
-        """Make headroom in an empty skb. Linux: skb_reserve."""
-        self.data += size
-        self.tail += size
-
-    def put(self, size: int) -> int:
-        """Add `size` bytes at the end of the linear part; returns the address of the first. Linux:
-        skb_put.
-        """
-        if self.data_len:
-            raise KernelBug("skb_put on a nonlinear skb")
-        start = self.tail
-        self.tail = start + size
-        self.len += size
-        if self.tail > self.end:
-            self._panic("skb_over_panic", size)
-        return start
-
-    def push(self, size: int) -> int:
-        """Add `size` bytes in front; returns the new `data`. Linux: skb_push."""
-        self.data -= size
-        self.len += size
-        if self.data < self.head:
-            self._panic("skb_under_panic", size)
-        return self.data
-
-    def pull(self, size: int) -> int | None:
-        """Take `size` bytes off the front; None when fewer are there. Linux: skb_pull."""
-        if size > self.len:
-            return None
-        if size > self.len - self.data_len:
-            raise KernelBug(f"skb_pull of {size} bytes, {self.headlen} are linear")
-        self.len -= size
-        self.data += size
-        return self.data
-
-    def _panic(self, what: str, size: int) -> None:
-        raise KernelPanic(
-            f"{what}: {self!r} put:{size} head:{self.head:#x} data:{self.data:#x} "
-            f"tail:{self.tail:#x} end:{self.end:#x} "
-            f"dev:{self.dev.name if self.dev else '<NULL>'}"
-        )
-
-    def put_data(self, data: bytes | memoryview) -> None:
-        """Append bytes to the linear part. Linux: skb_put_data."""
-        start = self.put(len(data))
-        self.buf[start : start + len(data)] = data
-
-    def reset_mac_header(self) -> None:
-        """Linux: skb_reset_mac_header."""
-        self.mac_header = self.data
-
-    def reset_network_header(self) -> None:
-        """Linux: skb_reset_network_header."""
-        self.network_header = self.data
-
-    def reset_transport_header(self) -> None:
-        """Linux: skb_reset_transport_header."""
-        self.transport_header = self.data
-
-    # -- fragments ---------------------------------------------------------------------------------
-
-    def add_rx_frag(self, page: Page, offset: int, size: int, truesize: int) -> None:
-        """Append a page piece; the reference passes to the skb. Linux: skb_add_rx_frag."""
-        self.fill_page_desc(page, offset, size)
-        self.len += size
-        self.data_len += size
-        self.truesize += truesize
-
-    def fill_page_desc(self, page: Page, offset: int, size: int) -> None:
-        """Append to frags[] without touching the lengths. Linux: skb_fill_page_desc."""
-        if len(self.shinfo.frags) >= MAX_SKB_FRAGS:
-            raise KernelBug(f"more than {MAX_SKB_FRAGS} frags")
-        self.shinfo.frags.append(SkbFrag(page, offset, size))
-
-    def can_coalesce(self, page: Page, offset: int) -> bool:
-        """Whether bytes at (page, offset) go on where the last frag ends. Linux:
-        skb_can_coalesce.
-        """
-        frags = self.shinfo.frags
-        if not frags:
-            return False
-        last = frags[-1]
-        return last.page is page and last.offset + last.size == offset
-
-    # -- content -----------------------------------------------------------------------------------
-
-    def runs(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
-        """The pieces (physical address, bytes) of `length` bytes from `offset` on: linear part,
-        frags, frag_list.
-        """
-        headlen = self.len - self.data_len
-        if offset < headlen:
-            size = min(length, headlen - offset)
-            yield self.data + offset, size
-            length -= size
-            offset = 0
-        else:
-            offset -= headlen
-        for frag in self.shinfo.frags:
-            if length <= 0:
-                return
-            if offset < frag.size:
-                size = min(length, frag.size - offset)
-                yield frag.page.addr + frag.offset + offset, size
-                length -= size
-                offset = 0
-            else:
-                offset -= frag.size
-        for part in self.shinfo.frag_list or ():
-            if length <= 0:
-                return
-            if offset < part.len:
-                size = min(length, part.len - offset)
-                yield from part.runs(offset, size)
-                length -= size
-                offset = 0
-            else:
-                offset -= part.len
-
-    def copy_bits(self, offset: int, length: int) -> bytes:
-        """`length` bytes from `offset` on, as a copy. Raises KernelBug beyond the end. Linux:
-        skb_copy_bits.
-        """
-        if offset + length > self.len:
-            raise KernelBug(f"skb_copy_bits {offset}+{length} of {self!r}")
-        buf = self.buf
-        if offset + length <= self.len - self.data_len:
-            start = self.data + offset
-            return bytes(buf[start : start + length])
-        return b"".join([buf[addr : addr + size] for addr, size in self.runs(offset, length)])
-
-    def to_bytes(self) -> bytes:
-        """All bytes from `data` on."""
-        return self.copy_bits(0, self.len)
-
-    def checksum(self, offset: int, length: int, csum: int = 0) -> int:
-        """One's complement sum (not inverted, 16 bits) of a range, added to `csum`. Linux:
-        skb_checksum.
-        """
-        return csum_bytes(self.copy_bits(offset, length), csum)
-
-    def checksum_help(self) -> None:
-        """Compute what CHECKSUM_PARTIAL left to the device. Linux: net/core/dev.c
-        skb_checksum_help.
-        """
-        offset = self.csum_start - self.data
-        if self.shinfo.gso_size or not 0 <= offset <= self.headlen - 2 - self.csum_offset:
-            raise KernelBug(f"skb_checksum_help: {self!r} csum_start {offset}")
-        check = csum_fold(self.checksum(offset, self.len - offset)) or 0xFFFF
-        where = self.csum_start + self.csum_offset
-        self.buf[where : where + 2] = check.to_bytes(2, "big")
-        self.ip_summed = CHECKSUM_NONE
+    # -- making bytes linear -----------------------------------------------------------------------
 
     def may_pull(self, size: int) -> bool:
         """Make sure that the first `size` bytes are linear; False when the packet is shorter.
@@ -325,9 +88,12 @@ class SkBuff:
             self.expand_head(0, max(0, self.tail + size - self.end))
         moved = self.copy_bits(self.headlen, size)
         self.buf[self.tail : self.tail + size] = moved
+        self.pool.memory.skb_copy_bytes += size
         self.tail += size
         self.data_len -= size
         self._drop_front(size)
+        if not self.data_len:
+            self.zcopy_clear(False)
 
     def _drop_front(self, size: int) -> None:
         """Forget the first `size` bytes behind the linear part."""
@@ -349,10 +115,7 @@ class SkBuff:
                 consume_skb(part)
                 del parts[0]
             else:
-                if part.users > 1:
-                    parts[0] = part.clone()
-                    consume_skb(part)
-                    part = parts[0]
+                part = parts[0] = _own(part)
                 part.may_pull(taken)
                 part.pull(taken)
             size -= taken
@@ -362,9 +125,9 @@ class SkBuff:
         cut = self.len - length
         if cut <= 0:
             return
-        if self.is_cloned() or self.shinfo.frag_list:
+        if self.is_cloned():
             self.expand_head(0, 0)
-            self.linearize()
+        cut = self._trim_frag_list(cut)
         frags = self.shinfo.frags
         while cut and frags:
             last = frags[-1]
@@ -379,11 +142,54 @@ class SkBuff:
         self.len -= cut
         self.tail -= cut
 
-    # -- copies ------------------------------------------------------------------------------------
+    def _trim_frag_list(self, cut: int) -> int:
+        """Take up to `cut` bytes off the end of the frag_list; what is left of `cut`."""
+        parts = self.shinfo.frag_list
+        while cut and parts:
+            taken = min(cut, parts[-1].len)
+            if taken == parts[-1].len:
+                consume_skb(parts.pop())
+            else:
+                last = parts[-1] = _own(parts[-1])
+                last.trim(last.len - taken)
+            self.len -= taken
+            self.data_len -= taken
+            cut -= taken
+        return cut
+
+    def checksum_help(self) -> None:
+        """Compute what CHECKSUM_PARTIAL left to the device. Linux: net/core/dev.c
+        skb_checksum_help.
+
+        Pages that somebody may still write to are copied first, else the sum could be of other
+        bytes than those that leave.
+        """
+        offset = self.csum_start - self.data
+        if self.shinfo.gso_size or not 0 <= offset <= self.headlen - 2 - self.csum_offset:
+            raise KernelBug(f"skb_checksum_help: {self!r} csum_start {offset}")
+        if self.shinfo.flags & SKBFL_SHARED_FRAG:
+            self.linearize()
+        self.ensure_writable(offset + self.csum_offset + 2)
+        check = csum_fold(self.checksum(offset, self.len - offset)) or 0xFFFF
+        where = self.csum_start + self.csum_offset
+        self.buf[where : where + 2] = check.to_bytes(2, "big")
+        self.ip_summed = CHECKSUM_NONE
+
+    # -- sharing and copies ------------------------------------------------------------------------
 
     def is_cloned(self) -> bool:
         """Whether another skb shares head and frags. Linux: skb_cloned."""
         return self._cloned and self.shinfo.dataref != 1
+
+    def header_cloned(self) -> bool:
+        """Whether another skb reads the headers of this one. Linux: skb_header_cloned."""
+        shinfo = self.shinfo
+        return self._cloned and shinfo.dataref - shinfo.payload_refs != 1
+
+    def header_release(self) -> None:
+        """Promise to leave the headers to the clones. Linux: __skb_header_release."""
+        self.nohdr = True
+        self.shinfo.payload_refs += 1
 
     def clone(self) -> SkBuff:
         """A second struct over the same bytes: no owner, same key. Linux: skb_clone."""
@@ -421,26 +227,25 @@ class SkBuff:
         copy.transport_header = self.transport_header + shift
         copy.csum_start = self.csum_start + shift
         _share_frags(copy.shinfo, self.shinfo)
-        copy.len, copy.data_len, copy.truesize = (
-            self.len,
-            self.data_len,
-            copy.truesize + self.data_len,
-        )
+        copy.len, copy.data_len = self.len, self.data_len
+        copy.truesize += self.data_len
         return copy
 
     def expand_head(self, nhead: int, ntail: int) -> None:
         """Move to a head of our own with more room; raises MemoryError. Linux: pskb_expand_head.
-        Addresses change.
+
+        Addresses change. `truesize` follows the head unless somebody was charged for it.
         """
         size = (self.end - self.head + nhead + ntail + 63) & ~63
         head, head_size = _alloc_head(self.pool, size)
         shinfo = SkbSharedInfo(head + size, head_size)
         _share_frags(shinfo, self.shinfo)
+        shinfo.tx_flags, shinfo.tskey = self.shinfo.tx_flags, self.shinfo.tskey
         shift = head + nhead - self.head
         used = self.tail - self.head
         self.buf[head + nhead : head + nhead + used] = self.buf[self.head : self.tail]
-        if self.shinfo.dataref == 1:
-            shinfo.destructor_arg, self.shinfo.destructor_arg = self.shinfo.destructor_arg, None
+        if self.sk is None:
+            self.truesize += head_size - self.shinfo.head_size
         _release_data(self)
         self.head, self.end, self.shinfo = head, head + size, shinfo
         self.data += shift
@@ -449,13 +254,36 @@ class SkBuff:
         self.network_header += shift
         self.transport_header += shift
         self.csum_start += shift
-        self._cloned = False
+        self._cloned = self.nohdr = False
 
     def cow_head(self, headroom: int) -> None:
         """Make `headroom` bytes in front writable, unshared. Linux: skb_cow_head."""
         need = headroom - self.headroom
-        if need > 0 or (self.is_cloned() and not self.nohdr):
+        if need > 0 or self.header_cloned():
             self.expand_head((max(0, need) + 63) & ~63, 0)
+
+    def ensure_writable(self, size: int) -> bool:
+        """Make the first `size` bytes linear and ours alone, for headers; False when the packet is
+        shorter. Raises MemoryError. Linux: skb_ensure_writable.
+        """
+        if not self.may_pull(size):
+            return False
+        if self.header_cloned():
+            self.expand_head(0, 0)
+        return True
+
+    # -- frags that are a program's own pages ------------------------------------------------------
+
+    def zcopy_clear(self, zerocopy: bool) -> None:
+        """The program's pages are no longer used; `zerocopy`: they were never copied. Linux:
+        skb_zcopy_clear.
+        """
+        shinfo = self.shinfo
+        uarg = shinfo.uarg
+        if uarg is not None:
+            shinfo.uarg = None
+            shinfo.flags &= ~(SKBFL_ZEROCOPY_FRAG | SKBFL_DONT_ORPHAN)
+            uarg.complete(zerocopy)
 
     # -- ownership ---------------------------------------------------------------------------------
 
@@ -472,6 +300,23 @@ class SkBuff:
         return self
 
 
+def skb_fclone_busy(sk: Sock, skb: SkBuff) -> bool:
+    """Whether the clone of `skb` that was sent last is still on its way down, in `sk`'s account.
+    Clones that a tap or the error queue keeps do not count. Linux: skb_fclone_busy.
+    """
+    twin = skb.fclone
+    return twin is not None and twin.users > 0 and twin.sk is sk
+
+
+def _own(part: SkBuff) -> SkBuff:
+    """The part of a frag_list itself, or a clone of it when others refer to it too."""
+    if part.users == 1:
+        return part
+    twin = part.clone()
+    consume_skb(part)
+    return twin
+
+
 def _copy_header(new: SkBuff, old: SkBuff) -> None:
     """What both clone and copy take over. Linux: __copy_skb_header; `cb` is copied as a
     reference.
@@ -480,6 +325,7 @@ def _copy_header(new: SkBuff, old: SkBuff) -> None:
     new.dst = old.dst
     new.cb = old.cb
     new.nfct = old.nfct
+    new.sp = old.sp
     new.protocol = old.protocol
     new.pkt_type = old.pkt_type
     new.ip_summed = old.ip_summed
@@ -495,13 +341,19 @@ def _copy_header(new: SkBuff, old: SkBuff) -> None:
 
 
 def _share_frags(new: SkbSharedInfo, old: SkbSharedInfo) -> None:
+    """Refer to the same frags. A program's pages may have any number of users (SKBFL_DONT_ORPHAN,
+    which all of them have here), so nothing is copied. Linux: pskb_expand_head, skb_zerocopy_clone.
+    """
     for frag in old.frags:
         frag.page.get()
         new.frags.append(SkbFrag(frag.page, frag.offset, frag.size))
     if old.frag_list is not None:
         new.frag_list = [part.get() for part in old.frag_list]
     new.gso_size, new.gso_segs, new.gso_type = old.gso_size, old.gso_segs, old.gso_type
-    new.tx_flags, new.flags = old.tx_flags, old.flags
+    new.flags = old.flags
+    if old.uarg is not None:
+        old.uarg.get()
+        new.uarg = old.uarg
 
 
 def _alloc_head(pool: SkbPool, size: int) -> tuple[int, int]:
@@ -532,11 +384,13 @@ def alloc_skb(pool: SkbPool, size: int, key: int = 0) -> SkBuff | None:
 def _release_data(skb: SkBuff) -> None:
     """Drop one dataref; the last one frees frags and head. Linux: skb_release_data."""
     shinfo = skb.shinfo
+    if skb.nohdr:
+        shinfo.payload_refs -= 1
     shinfo.dataref -= 1
     if shinfo.dataref:
         return
-    if shinfo.destructor_arg is not None:
-        shinfo.destructor_arg()
+    if shinfo.uarg is not None:
+        skb.zcopy_clear(True)
     for frag in shinfo.frags:
         frag.page.put()
     for part in shinfo.frag_list or ():

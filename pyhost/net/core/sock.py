@@ -26,15 +26,44 @@ from pyhost.uapi.errno import EAGAIN, EINTR, EPIPE, ERESTARTSYS
 
 if TYPE_CHECKING:
     from pyhost.net.core.dst import DstEntry
+    from pyhost.net.core.netdevice import NetDevice
     from pyhost.net.net_namespace import Net
     from pyhost.net.socket import Socket
 
 __all__ = [
-    "EPOLLERR", "EPOLLHUP", "EPOLLIN", "EPOLLOUT", "EPOLLPRI", "EPOLLRDHUP", "EPOLLRDNORM",
-    "EPOLLWRBAND", "EPOLLWRNORM", "MAX_SCHEDULE_TIMEOUT", "RCV_SHUTDOWN", "SEND_SHUTDOWN",
-    "SHUTDOWN_MASK", "TCP_CLOSE", "TCP_CLOSE_WAIT", "TCP_CLOSING", "TCP_ESTABLISHED",
-    "TCP_FIN_WAIT1", "TCP_FIN_WAIT2", "TCP_LAST_ACK", "TCP_LISTEN", "TCP_NEW_SYN_RECV",
-    "TCP_SYN_RECV", "TCP_SYN_SENT", "TCP_TIME_WAIT", "InetSock", "MsgHdr", "Proto", "Sock",
+    "EPOLLERR",
+    "EPOLLHUP",
+    "EPOLLIN",
+    "EPOLLOUT",
+    "EPOLLPRI",
+    "EPOLLRDHUP",
+    "EPOLLRDNORM",
+    "EPOLLWRBAND",
+    "EPOLLWRNORM",
+    "MAX_SCHEDULE_TIMEOUT",
+    "RCV_SHUTDOWN",
+    "SEND_SHUTDOWN",
+    "SHUTDOWN_MASK",
+    "SK_PACING_FQ",
+    "SK_PACING_NEEDED",
+    "SK_PACING_NONE",
+    "SK_PACING_UNLIMITED",
+    "TCP_CLOSE",
+    "TCP_CLOSE_WAIT",
+    "TCP_CLOSING",
+    "TCP_ESTABLISHED",
+    "TCP_FIN_WAIT1",
+    "TCP_FIN_WAIT2",
+    "TCP_LAST_ACK",
+    "TCP_LISTEN",
+    "TCP_NEW_SYN_RECV",
+    "TCP_SYN_RECV",
+    "TCP_SYN_SENT",
+    "TCP_TIME_WAIT",
+    "InetSock",
+    "MsgHdr",
+    "Proto",
+    "Sock",
 ]  # fmt: skip
 
 TCP_ESTABLISHED = 1
@@ -64,6 +93,14 @@ EPOLLWRNORM = 0x100
 EPOLLWRBAND = 0x200
 EPOLLRDHUP = 0x2000
 
+SK_PACING_NONE = 0
+SK_PACING_NEEDED = 1
+SK_PACING_FQ = 2
+"""Who paces a socket's packets (`sk_pacing_status`): nobody, TCP itself, a qdisc on the way."""
+
+SK_PACING_UNLIMITED = (1 << 64) - 1
+"""`sk_pacing_rate` and `sk_max_pacing_rate` are bytes a second; this is Linux's ~0UL."""
+
 MAX_SCHEDULE_TIMEOUT = None
 """`sk_sndtimeo` and `sk_rcvtimeo` are ns, None waits for ever."""
 
@@ -71,11 +108,12 @@ MAX_SCHEDULE_TIMEOUT = None
 class MsgHdr:
     """A message on its way through sendmsg or recvmsg. Linux: struct msghdr.
 
-    `name` is a raw sockaddr (in: destination, out: source), `control` raw cmsgs, `flags` MSG_* (out
+    `name` is a raw sockaddr (in: destination, out: source), `control` raw cmsgs (of a receive at
+    most `controllen` bytes), `flags` MSG_* (out
     flags for recvmsg), `iocb_nowait` set for a non-blocking file.
     """
 
-    __slots__ = ("control", "flags", "iter", "name")
+    __slots__ = ("control", "controllen", "flags", "iter", "name")
 
     def __init__(
         self, it: IovIter, flags: int = 0, name: bytes | None = None, control: bytes = b""
@@ -84,6 +122,7 @@ class MsgHdr:
         self.flags = flags
         self.name = name
         self.control = control
+        self.controllen = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +156,8 @@ class Proto:
     keepalive: Callable[[Any, bool], None] | None = None
     enter_memory_pressure: Callable[[Any], None] | None = None
     leave_memory_pressure: Callable[[Any], None] | None = None
+    tskey: Callable[[Any, bool], int | None] | None = None
+    opt_stats: Callable[[Any, SkBuff], bytes] | None = None
 
 
 class Sock:
@@ -127,15 +168,65 @@ class Sock:
     """
 
     __slots__ = (
-        "_backlog", "_lock_waiters", "net", "owner", "sk_ack_backlog", "sk_backlog_len",
-        "sk_bindtodevice", "sk_broadcast", "sk_data_ready", "sk_dst_cache", "sk_err", "sk_err_soft",
-        "sk_error_queue", "sk_family", "sk_forward_alloc", "sk_keepopen", "sk_linger",
-        "sk_lingertime", "sk_mark", "sk_max_ack_backlog", "sk_no_check_tx", "sk_priority",
-        "sk_prot", "sk_protocol", "sk_rcvbuf", "sk_rcvbuf_lock", "sk_rcvlowat", "sk_rcvtimeo",
-        "sk_receive_queue", "sk_reuse", "sk_reuseport", "sk_rmem_alloc", "sk_shutdown", "sk_sndbuf",
-        "sk_sndbuf_lock", "sk_sndtimeo", "sk_socket", "sk_state", "sk_state_change", "sk_timestamp",
-        "sk_type", "sk_wmem_alloc", "sk_wmem_queued", "sk_wq", "sk_write_space", "sk_zerocopy",
-        "sock_dead", "sock_nospace", "users",
+        "_backlog",
+        "_lock_waiters",
+        "net",
+        "owner",
+        "sk_ack_backlog",
+        "sk_backlog_len",
+        "sk_bindtodevice",
+        "sk_broadcast",
+        "sk_data_ready",
+        "sk_dst_cache",
+        "sk_err",
+        "sk_err_soft",
+        "sk_error_queue",
+        "sk_family",
+        "sk_forward_alloc",
+        "sk_keepopen",
+        "sk_linger",
+        "sk_lingertime",
+        "sk_mark",
+        "sk_max_ack_backlog",
+        "sk_max_pacing_rate",
+        "sk_no_check_tx",
+        "sk_omem_alloc",
+        "sk_pacing_rate",
+        "sk_pacing_status",
+        "sk_priority",
+        "sk_prot",
+        "sk_protocol",
+        "sk_rcvbuf",
+        "sk_rcvbuf_lock",
+        "sk_rcvlowat",
+        "sk_rcvtimeo",
+        "sk_receive_queue",
+        "sk_reuse",
+        "sk_reuseport",
+        "sk_rmem_alloc",
+        "sk_rx_tstamp",
+        "sk_shutdown",
+        "sk_sndbuf",
+        "sk_sndbuf_lock",
+        "sk_sndtimeo",
+        "sk_socket",
+        "sk_state",
+        "sk_state_change",
+        "sk_timestamp",
+        "sk_tsflags",
+        "sk_tskey",
+        "sk_tstamp_new",
+        "sk_tx_queue_mapping",
+        "sk_type",
+        "sk_wmem_alloc",
+        "sk_wmem_queued",
+        "sk_wq",
+        "sk_write_space",
+        "sk_zckey",
+        "sk_zerocopy",
+        "sock_dead",
+        "sock_nospace",
+        "urginline", "users",
     )  # fmt: skip
 
     def __init__(self, net: Net, family: int, sock_type: int, protocol: int, prot: Proto) -> None:
@@ -177,10 +268,16 @@ class Sock:
         self.sk_linger = False
         self.sk_lingertime = 0
         self.sk_bindtodevice = 0
-        self.sk_timestamp = False
+        self.sk_timestamp = self.sk_tsflags = self.sk_tskey = 0
+        self.sk_tstamp_new = self.sk_rx_tstamp = False
+        self.sk_zckey = self.sk_omem_alloc = 0
+        self.sk_pacing_status = SK_PACING_NONE
+        self.sk_pacing_rate = self.sk_max_pacing_rate = SK_PACING_UNLIMITED
+        self.sk_tx_queue_mapping: tuple[NetDevice, int] | None = None
         self.sk_zerocopy = False
         self.sock_dead = False
         self.sock_nospace = False
+        self.urginline = False
         self.sk_dst_cache: DstEntry | None = None
         self.sk_data_ready: Callable[[Sock], None] = sock_def_readable
         self.sk_write_space: Callable[[Sock], None] = sock_def_write_space
@@ -277,6 +374,8 @@ class Sock:
             while queue:
                 kfree_skb_reason(queue.popleft(), drop_reason.QUEUE_PURGE)
         self.sk_dst_cache = None
+        if self.sk_rx_tstamp:
+            self.net.softnet.netstamp_needed -= 1
         self.sk_prot.destroy(self)
         self.net.sockets_in_use -= 1
 
@@ -324,8 +423,10 @@ class InetSock(Sock):
     """
 
     __slots__ = (
-        "inet_daddr", "inet_dport", "inet_freebind", "inet_id", "inet_num", "inet_rcv_saddr",
-        "inet_saddr", "inet_sport", "pmtudisc", "recverr", "tos", "transparent", "uc_ttl",
+        "bind_address_no_port", "cmsg_flags", "hdrincl", "inet_daddr", "inet_dport",
+        "inet_freebind", "inet_id", "inet_num", "inet_rcv_saddr", "inet_saddr", "inet_sport",
+        "local_port_range", "mc_addr", "mc_all", "mc_index", "mc_list", "mc_loop", "mc_ttl",
+        "min_ttl", "pmtudisc", "recverr", "tos", "transparent", "uc_index", "uc_ttl",
     )  # fmt: skip
 
     def __init__(self, net: Net, family: int, sock_type: int, protocol: int, prot: Proto) -> None:
@@ -335,10 +436,20 @@ class InetSock(Sock):
         self.inet_id = 0
         self.inet_freebind = False
         self.transparent = False
+        self.bind_address_no_port = False
+        self.hdrincl = False
         self.tos = 0
         self.uc_ttl = -1
-        self.pmtudisc = 1
+        self.uc_index = 0
+        self.min_ttl = 0
+        self.pmtudisc = 0 if net.ipv4.sysctl_ip_no_pmtu_disc else 1
         self.recverr = False
+        self.cmsg_flags = 0
+        self.local_port_range: tuple[int, int] | None = None
+        self.mc_index = self.mc_addr = 0
+        self.mc_ttl = 1
+        self.mc_loop = self.mc_all = True
+        self.mc_list: list[tuple[int, int]] = []
 
 
 def sock_wfree(skb: SkBuff) -> None:

@@ -6,10 +6,20 @@ Two tables, one for each direction, lead from SO_* to a small function.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from pyhost.kernel.clock import NSEC_PER_SEC, NSEC_PER_USEC
-from pyhost.net.core.sock import MAX_SCHEDULE_TIMEOUT, TCP_LISTEN, Sock
+from pyhost.net.core.sock import (
+    MAX_SCHEDULE_TIMEOUT,
+    SK_PACING_NEEDED,
+    SK_PACING_NONE,
+    SK_PACING_UNLIMITED,
+    TCP_LISTEN,
+    Sock,
+)
+from pyhost.net.core.timestamping import sock_enable_timestamps, sock_set_timestamping
 from pyhost.uapi.errno import EDOM, EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP
 from pyhost.uapi.socket import (
     AF_INET,
@@ -26,6 +36,8 @@ from pyhost.uapi.socket import (
     SO_KEEPALIVE,
     SO_LINGER,
     SO_MARK,
+    SO_MAX_PACING_RATE,
+    SO_MEMINFO,
     SO_NO_CHECK,
     SO_OOBINLINE,
     SO_PEERNAME,
@@ -42,6 +54,11 @@ from pyhost.uapi.socket import (
     SO_SNDLOWAT,
     SO_SNDTIMEO,
     SO_TIMESTAMP,
+    SO_TIMESTAMP_NEW,
+    SO_TIMESTAMPING,
+    SO_TIMESTAMPING_NEW,
+    SO_TIMESTAMPNS,
+    SO_TIMESTAMPNS_NEW,
     SO_TYPE,
     SO_ZEROCOPY,
     SOCK_DGRAM,
@@ -57,8 +74,13 @@ __all__ = ["SOCK_MIN_RCVBUF", "SOCK_MIN_SNDBUF", "sock_getsockopt", "sock_setsoc
 SOCK_MIN_SNDBUF = 2 * (2048 + 256)
 SOCK_MIN_RCVBUF = 2048 + 256
 INT_MAX = 0x7FFFFFFF
+UINT_MAX = 0xFFFFFFFF
 IFNAMSIZ = 16
 USEC_PER_SEC = 1_000_000
+
+U32 = Struct("<I")
+U64 = Struct("<Q")
+MEMINFO = Struct("<9I")
 
 TIMEVAL = TIMESPEC
 """struct timeval has the layout of struct timespec, with microseconds."""
@@ -99,7 +121,6 @@ FLAG_OPTIONS = {
     SO_REUSEPORT: "sk_reuseport",
     SO_BROADCAST: "sk_broadcast",
     SO_NO_CHECK: "sk_no_check_tx",
-    SO_TIMESTAMP: "sk_timestamp",
 }
 
 
@@ -168,11 +189,35 @@ def _set_zerocopy(sk: Sock, value: int) -> int:
     return 0
 
 
+def _set_timestamp(kind: int, new: bool, sk: Sock, value: int) -> int:
+    """SO_TIMESTAMP, SO_TIMESTAMPNS: which control message a receive brings. Linux:
+    __sock_set_timestamps.
+    """
+    sk.sk_timestamp = kind if value else 0
+    if value:
+        sk.sk_tstamp_new = new
+    sock_enable_timestamps(sk)
+    return 0
+
+
+def _get_timestamp(kind: int, new: bool, sk: Sock) -> int:
+    return int(sk.sk_timestamp == kind and sk.sk_tstamp_new == new)
+
+
+def _get_timestamping(new: bool, sk: Sock) -> int:
+    return sk.sk_tsflags if sk.sk_tstamp_new == new else 0
+
+
 def _set_nothing(_sk: Sock, _value: int) -> int:
     """Options that change nothing here:
 
-    SO_DEBUG, SO_DONTROUTE (all routes are explicit), SO_OOBINLINE (no urgent data).
+    SO_DEBUG, SO_DONTROUTE (all routes are explicit).
     """
+    return 0
+
+
+def _set_oobinline(sk: Sock, value: int) -> int:
+    sk.urginline = bool(value)
     return 0
 
 
@@ -190,15 +235,26 @@ NUMBER_SETTERS: dict[int, Callable[[Sock, int], int]] = {
     SO_MARK: _set_mark,
     SO_RCVLOWAT: _set_rcvlowat,
     SO_ZEROCOPY: _set_zerocopy,
+    SO_TIMESTAMP: partial(_set_timestamp, SO_TIMESTAMP, False),
+    SO_TIMESTAMP_NEW: partial(_set_timestamp, SO_TIMESTAMP, True),
+    SO_TIMESTAMPNS: partial(_set_timestamp, SO_TIMESTAMPNS, False),
+    SO_TIMESTAMPNS_NEW: partial(_set_timestamp, SO_TIMESTAMPNS, True),
     SO_DEBUG: _set_nothing,
     SO_DONTROUTE: _set_nothing,
-    SO_OOBINLINE: _set_nothing,
+    SO_OOBINLINE: _set_oobinline,
     SO_TYPE: _set_readonly,
     SO_PROTOCOL: _set_readonly,
     SO_DOMAIN: _set_readonly,
     SO_ERROR: _set_readonly,
     SO_SNDLOWAT: _set_readonly,
 }
+
+
+def _set_timestamping(optname: int, sk: Sock, value: bytes) -> int:
+    """The flags; a struct so_timestamping also names a clock, which only BIND_PHC would use."""
+    if len(value) not in (INT.size, 2 * INT.size):
+        return -EINVAL
+    return sock_set_timestamping(sk, optname, INT.unpack_from(value)[0] & 0xFFFFFFFF)
 
 
 def _set_linger(sk: Sock, value: bytes) -> int:
@@ -239,8 +295,25 @@ def _set_sndtimeo(sk: Sock, value: bytes) -> int:
     return err
 
 
+def _set_max_pacing_rate(sk: Sock, value: bytes) -> int:
+    """Bytes a second, as int or as long; all ones: no limit. Where no qdisc paces, the protocol
+    does it from now on. Linux: SO_MAX_PACING_RATE.
+    """
+    rate: int = U64.unpack_from(value)[0] if len(value) >= U64.size else U32.unpack_from(value)[0]
+    if rate == UINT_MAX:
+        rate = SK_PACING_UNLIMITED
+    if rate != SK_PACING_UNLIMITED and sk.sk_pacing_status == SK_PACING_NONE:
+        sk.sk_pacing_status = SK_PACING_NEEDED
+    sk.sk_max_pacing_rate = rate
+    sk.sk_pacing_rate = min(sk.sk_pacing_rate, rate)
+    return 0
+
+
 STRUCT_SETTERS: dict[int, Callable[[Sock, bytes], int]] = {
     SO_LINGER: _set_linger,
+    SO_MAX_PACING_RATE: _set_max_pacing_rate,
+    SO_TIMESTAMPING: partial(_set_timestamping, SO_TIMESTAMPING),
+    SO_TIMESTAMPING_NEW: partial(_set_timestamping, SO_TIMESTAMPING_NEW),
     SO_RCVTIMEO: _set_rcvtimeo,
     SO_SNDTIMEO: _set_sndtimeo,
 }
@@ -283,10 +356,32 @@ def sock_getsockopt(sock: Socket, optname: int, maxlen: int) -> bytes | int:
         return TIMEVAL.pack(seconds, left // NSEC_PER_USEC)[:maxlen]
     if optname == SO_BINDTODEVICE:
         return _get_bindtodevice(sk, maxlen)
+    if optname == SO_MEMINFO:
+        return sk_get_meminfo(sk)[:maxlen]
+    if optname == SO_MAX_PACING_RATE:
+        rate = sk.sk_max_pacing_rate
+        return U64.pack(rate) if maxlen >= U64.size else U32.pack(min(rate, UINT_MAX))[:maxlen]
     if optname == SO_PEERNAME:
         name = sock.ops.getname(sock, 2)
         return -ENOTCONN if isinstance(name, int) else name[:maxlen]
     return -ENOPROTOOPT
+
+
+def sk_get_meminfo(sk: Sock) -> bytes:
+    """Nine words, SK_MEMINFO_RMEM_ALLOC to SK_MEMINFO_DROPS; the last is 0, as drops are
+    counted for the whole machine. Linux: sk_get_meminfo.
+    """
+    return MEMINFO.pack(
+        sk.sk_rmem_alloc,
+        sk.sk_rcvbuf,
+        sk.sk_wmem_alloc - 1,
+        sk.sk_sndbuf,
+        sk.sk_forward_alloc & UINT_MAX,
+        sk.sk_wmem_queued,
+        sk.sk_omem_alloc,
+        sk.sk_backlog_len,
+        0,
+    )
 
 
 def _take_error(sk: Sock) -> int:
@@ -309,10 +404,16 @@ NUMBER_GETTERS: dict[int, Callable[[Sock], int]] = {
     SO_RCVLOWAT: lambda sk: sk.sk_rcvlowat,
     SO_SNDLOWAT: lambda _sk: 1,
     SO_ZEROCOPY: lambda sk: int(sk.sk_zerocopy),
+    SO_TIMESTAMP: partial(_get_timestamp, SO_TIMESTAMP, False),
+    SO_TIMESTAMP_NEW: partial(_get_timestamp, SO_TIMESTAMP, True),
+    SO_TIMESTAMPNS: partial(_get_timestamp, SO_TIMESTAMPNS, False),
+    SO_TIMESTAMPNS_NEW: partial(_get_timestamp, SO_TIMESTAMPNS, True),
+    SO_TIMESTAMPING: partial(_get_timestamping, False),
+    SO_TIMESTAMPING_NEW: partial(_get_timestamping, True),
     SO_ACCEPTCONN: lambda sk: int(sk.sk_state == TCP_LISTEN),
     SO_DEBUG: lambda _sk: 0,
     SO_DONTROUTE: lambda _sk: 0,
-    SO_OOBINLINE: lambda _sk: 0,
+    SO_OOBINLINE: lambda sk: int(sk.urginline),
 }
 
 

@@ -51,7 +51,8 @@ def sk_stream_memory_free(sk: TcpSock, wake: int = 0) -> bool:
     """
     if sk.sk_wmem_queued >= sk.sk_sndbuf:
         return False
-    return (sk.write_seq - sk.snd_nxt & 0xFFFFFFFF) << wake < sk.notsent_lowat
+    lowat = sk.notsent_lowat or sk.net.tcp.notsent_lowat
+    return (sk.write_seq - sk.snd_nxt & 0xFFFFFFFF) << wake < lowat
 
 
 def sk_stream_min_wspace(sk: TcpSock) -> int:
@@ -109,11 +110,12 @@ def sk_stream_wait_memory(sk: TcpSock, timeo: int | None) -> tuple[int, int | No
     while True:
         if sk.sk_err or sk.sk_shutdown & SEND_SHUTDOWN:
             return -EPIPE, timeo
-        sk.sock_nospace = True
+        if timeo == 0:
+            sk.sock_nospace = True
+            return -EAGAIN, timeo
         if sk_stream_memory_free(sk):
             return 0, timeo
-        if timeo == 0:
-            return -EAGAIN, timeo
+        sk.sock_nospace = True
         timeo = sk_wait_event(
             sk,
             timeo,

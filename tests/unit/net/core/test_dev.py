@@ -189,6 +189,35 @@ def test_the_watchdog_is_silent_when_the_queue_wakes_in_time(host: DeviceHost) -
     assert host.nic.timeouts == []
 
 
+def test_a_queue_that_is_stopped_when_the_link_comes_back_is_watched_again(
+    host: DeviceHost,
+) -> None:
+    host.dev.tx[0].stop_queue()
+    netif_carrier_off(host.dev)
+    host.clock.run(until=seconds(8))
+    assert host.nic.timeouts == []
+    netif_carrier_on(host.dev)
+    host.clock.run(until=seconds(13.5))
+    assert host.nic.timeouts == [seconds(13)]
+
+
+def test_nobody_transmits_while_the_driver_hears_of_the_timeout(host: DeviceHost) -> None:
+    txq = host.dev.tx[0]
+    seen: list[int] = []
+
+    def timeout(dev: NetDevice, txqueue: int) -> None:
+        txq.start_queue()
+        seen.append(txq.state)
+
+    host.nic.ndo_tx_timeout = timeout  # type: ignore[method-assign]
+    dev_queue_xmit(host.frame(b"sent"))
+    txq.stop_queue()
+    dev_queue_xmit(host.frame(b"waits"))
+    host.clock.run(until=seconds(6))
+    assert seen == [nd.QUEUE_STATE_FROZEN]
+    assert payloads(host) == [b"sent", b"waits"]
+
+
 def test_dev_direct_xmit_passes_by_qdisc_and_waits_for_nothing(host: DeviceHost) -> None:
     host.dev.tx[0].qdisc = None
     assert dev_direct_xmit(host.frame(b"direct")) == nd.NETDEV_TX_OK
@@ -477,5 +506,5 @@ def test_defaults_are_linuxs(host: DeviceHost) -> None:
 
 
 def test_an_unknown_default_qdisc_is_refused(host: DeviceHost) -> None:
-    with pytest.raises(SysctlError, match="none of pfifo_fast"):
+    with pytest.raises(SysctlError, match="none of bfifo fq fq_codel"):
         host.kernel.sysctl["net.core.default_qdisc"] = "cake"

@@ -5,14 +5,23 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
 from pyhost.kernel.clock import VirtualClock
 from pyhost.net.core import netdevice as nd
+from pyhost.net.core import skb_segment as module
 from pyhost.net.core.dev import dev_queue_xmit
-from pyhost.net.core.gso import SKB_GSO_TCPV4, qdisc_pkt_len, skb_gso_segment
+from pyhost.net.core.gso import (
+    SKB_GSO_TCP_ECN,
+    SKB_GSO_TCP_FIXEDID,
+    SKB_GSO_TCPV4,
+    SKB_GSO_UDP_L4,
+    qdisc_pkt_len,
+    skb_gso_segment,
+)
+from pyhost.net.core.skb_shared_info import SKBFL_SHARED_FRAG, SKBTX_SW_TSTAMP
 from pyhost.net.core.skbuff import CHECKSUM_PARTIAL, SkBuff, consume_skb
 from pyhost.uapi.errno import EINVAL, EPROTONOSUPPORT
 from tests.unit.net.device import B_MAC, DeviceHost
@@ -171,3 +180,223 @@ def test_what_is_not_tcp_over_ipv4_is_not_cut() -> None:
     dev_queue_xmit(skb)
     assert host.net.drops == {"SKB_GSO_SEG": 1}
     assert host.net.skbs.alive == 0
+
+
+# -- what the payload may lie in -------------------------------------------------------------------
+
+SG = nd.NETIF_F_SG
+HW = nd.NETIF_F_SG | nd.NETIF_F_HW_CSUM
+
+
+def frag_list_packet(host: DeviceHost, parts: list[bytes], linear: bool) -> SkBuff:
+    """A super-packet whose payload is on a frag_list, in pages or in the parts' linear bytes."""
+    skb = super_packet(host, [], 1000)
+    skb.shinfo.frag_list = []
+    for data in parts:
+        part = host.packet(data if linear else b"", headroom=0)
+        if not linear:
+            page = host.kernel.mem.alloc_pages(1)
+            part.buf[page.addr : page.addr + len(data)] = data
+            part.add_rx_frag(page, 0, len(data), len(data))
+        skb.shinfo.frag_list.append(part)
+        skb.len += part.len
+        skb.data_len += part.len
+        skb.truesize += part.truesize
+    skb.shinfo.gso_segs = -(-sum(map(len, parts)) // 1000)
+    return skb
+
+
+@pytest.mark.parametrize("linear", [False, True])
+@pytest.mark.parametrize("features", [0, SG, HW, HW | nd.NETIF_F_TSO])
+def test_a_frag_list_is_cut_like_everything_else(features: int, linear: bool) -> None:
+    host = DeviceHost(VirtualClock(), features=features)
+    parts = [b"a" * 1700, b"b" * 1300, b"c" * 2500]
+    dev_queue_xmit(frag_list_packet(host, parts, linear))
+    assert b"".join(map(content, host.sent())) == b"".join(parts)
+    raw = [frame for _, frame in host.nic.frames]
+    assert raw == [with_right_checksums(frame) for frame in raw]
+    assert host.net.skbs.alive == 0
+
+
+def test_pages_of_a_frag_list_stay_where_they_are() -> None:
+    host = DeviceHost(VirtualClock())
+    skb = frag_list_packet(host, [b"a" * 1700, b"b" * 1300], False)
+    frames = skb_gso_segment(skb, SG)
+    assert isinstance(frames, list)
+    assert [[frag.size for frag in frame.shinfo.frags] for frame in frames] == [
+        [1000], [700, 300], [1000],
+    ]  # fmt: skip
+    for frame in (*frames, skb):
+        consume_skb(frame)
+    assert host.net.skbs.alive == 0
+
+
+@pytest.mark.parametrize("features", [0, SG, HW])
+def test_payload_behind_the_headers_is_copied_and_the_rest_referred_to(features: int) -> None:
+    host = DeviceHost(VirtualClock(), features=features)
+    skb = super_packet(host, [], 700)
+    start = skb.data
+    longer = host.packet(bytes(skb.buf[start : start + skb.len]) + b"l" * 1000, headroom=64)
+    consume_skb(skb)
+    page = host.kernel.mem.alloc_pages(1)
+    longer.buf[page.addr : page.addr + 1500] = b"p" * 1500
+    longer.add_rx_frag(page, 0, 1500, 1500)
+    longer.mac_header = longer.data
+    longer.network_header = longer.data + 14
+    longer.transport_header = longer.csum_start = longer.data + 34
+    longer.csum_offset, longer.ip_summed = 16, CHECKSUM_PARTIAL
+    longer.shinfo.gso_size, longer.shinfo.gso_segs = 700, 4
+    longer.shinfo.gso_type = SKB_GSO_TCPV4
+    dev_queue_xmit(longer)
+    assert b"".join(map(content, host.sent())) == b"l" * 1000 + b"p" * 1500
+    assert host.net.skbs.alive == 0
+
+
+def test_a_clone_is_cut_without_harm_to_its_twin() -> None:
+    host = DeviceHost(VirtualClock())
+    skb = super_packet(host, [b"abcd" * 700], 1000)
+    before = skb.to_bytes()
+    dev_queue_xmit(skb.clone())
+    assert skb.to_bytes() == before
+    assert [p[TCP].seq for p in host.sent()] == [1000, 2000, 3000]
+    consume_skb(skb)
+    assert host.net.skbs.alive == 0
+
+
+def test_pages_that_may_change_are_copied_before_they_are_summed() -> None:
+    host = DeviceHost(VirtualClock(), features=SG)
+    host.nic.hold = True
+    skb = super_packet(host, [b"abcd" * 700], 1000)
+    skb.shinfo.flags |= SKBFL_SHARED_FRAG
+    dev_queue_xmit(skb)
+    assert all(not frame.shinfo.frags for frame in host.nic.inflight)
+    raw = [frame for _, frame in host.nic.frames]
+    assert raw == [with_right_checksums(frame) for frame in raw]
+
+
+def test_no_memory_for_a_segment_drops_the_super_packet_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = DeviceHost(VirtualClock())
+    skb = super_packet(host, [bytes(3000)], 1000)
+    calls: list[int] = []
+    real = module.alloc_skb
+
+    def short(*args: object) -> SkBuff | None:
+        calls.append(1)
+        return None if len(calls) == 2 else real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "alloc_skb", short)
+    dev_queue_xmit(skb)
+    assert host.net.drops == {"SKB_GSO_SEG": 2}  # the segment that was made, and the super-packet
+    assert host.net.skbs.alive == 0
+    assert host.dev.stats.tx_dropped == 1
+
+
+# -- identification, features, timestamps ----------------------------------------------------------
+
+
+def test_frames_share_an_identification_when_that_was_asked_for() -> None:
+    host = DeviceHost(VirtualClock(), features=HW | nd.NETIF_F_TSO)
+    skb = super_packet(host, [bytes(3000)], 1000, ip_id=7)
+    skb.shinfo.gso_type |= SKB_GSO_TCP_FIXEDID
+    dev_queue_xmit(skb)
+    assert [packet[IP].id for packet in host.sent()] == [7, 7, 7]
+
+
+@pytest.mark.parametrize(
+    ("gso_type", "features", "frames"),
+    [
+        (SKB_GSO_TCPV4, HW | nd.NETIF_F_TSO, 1),
+        (SKB_GSO_TCPV4, HW | nd.NETIF_F_TSO_ECN, 3),
+        (SKB_GSO_TCPV4 | SKB_GSO_TCP_ECN, HW | nd.NETIF_F_TSO, 3),
+        (SKB_GSO_TCPV4 | SKB_GSO_TCP_ECN, HW | nd.NETIF_F_ALL_TSO, 1),
+        (SKB_GSO_TCPV4 | SKB_GSO_TCP_FIXEDID, HW | nd.NETIF_F_ALL_TSO, 1),
+        (SKB_GSO_TCPV4, nd.NETIF_F_HW_CSUM | nd.NETIF_F_TSO, 3),
+        (SKB_GSO_TCPV4, SG | nd.NETIF_F_TSO, 3),
+    ],
+)
+def test_the_device_cuts_what_it_can(gso_type: int, features: int, frames: int) -> None:
+    host = DeviceHost(VirtualClock())
+    host.dev.features = features
+    skb = super_packet(host, [bytes(3000)], 1000)
+    skb.shinfo.gso_type = gso_type
+    dev_queue_xmit(skb)
+    assert len(host.nic.frames) == frames
+
+
+def test_a_driver_may_object_to_a_packet() -> None:
+    host = DeviceHost(VirtualClock(), features=HW | nd.NETIF_F_TSO)
+    host.nic.ndo_features_check = (  # type: ignore[attr-defined]
+        lambda skb, dev, features: features & ~nd.NETIF_F_TSO
+    )
+    dev_queue_xmit(super_packet(host, [bytes(3000)], 1000))
+    assert len(host.nic.frames) == 3
+
+
+def test_a_timestamp_is_of_the_frame_with_the_byte_it_was_asked_for() -> None:
+    host = DeviceHost(VirtualClock())
+    skb = super_packet(host, [bytes(3000)], 1000, seq=0xFFFFFF00)
+    skb.shinfo.tx_flags, skb.shinfo.tskey = SKBTX_SW_TSTAMP, (0xFFFFFF00 + 1999) & 0xFFFFFFFF
+    frames = skb_gso_segment(skb, SG)
+    assert isinstance(frames, list)
+    assert [frame.shinfo.tx_flags for frame in frames] == [0, SKBTX_SW_TSTAMP, 0]
+
+
+# -- UDP_SEGMENT -----------------------------------------------------------------------------------
+
+
+def udp_super_packet(host: DeviceHost, data: bytes, size: int, ip_id: int = 3) -> SkBuff:
+    headers = bytes(
+        Ether(dst=B_MAC, src=host.dev.addr)
+        / IP(src="10.0.0.1", dst="10.0.0.2", id=ip_id, flags="DF")
+        / UDP(sport=1, dport=2)
+    )
+    skb = host.packet(headers)
+    page = host.kernel.mem.alloc_pages(3)
+    skb.buf[page.addr + 1 : page.addr + 1 + len(data)] = data
+    skb.add_rx_frag(page, 1, len(data), len(data))
+    skb.mac_header = skb.data
+    skb.network_header = skb.data + 14
+    skb.transport_header = skb.csum_start = skb.data + 34
+    skb.csum_offset, skb.ip_summed = 6, CHECKSUM_PARTIAL
+    shinfo = skb.shinfo
+    shinfo.gso_size, shinfo.gso_type = size, SKB_GSO_UDP_L4
+    shinfo.gso_segs = -(-len(data) // size)
+    return skb
+
+
+@pytest.mark.parametrize("features", [0, SG, HW])
+def test_a_udp_super_packet_becomes_whole_datagrams(features: int) -> None:
+    host = DeviceHost(VirtualClock(), features=features)
+    data = bytes(at % 251 for at in range(3500))
+    dev_queue_xmit(udp_super_packet(host, data, 1000))
+    packets = [Ether(frame[: 14 + Ether(frame)[IP].len]) for _, frame in host.nic.frames]
+    assert [packet[UDP].len for packet in packets] == [1008, 1008, 1008, 508]
+    assert [packet[IP].id for packet in packets] == [3, 4, 5, 6]
+    assert b"".join(bytes(packet[UDP].payload) for packet in packets) == data
+    for packet in packets:
+        raw = bytes(packet)
+        del packet[IP].chksum
+        del packet[UDP].chksum
+        assert bytes(packet) == raw
+    assert host.net.skbs.alive == 0
+
+
+def test_a_device_that_cuts_udp_gets_it_whole() -> None:
+    host = DeviceHost(VirtualClock(), features=HW | nd.NETIF_F_GSO_UDP_L4)
+    dev_queue_xmit(udp_super_packet(host, bytes(3500), 1000))
+    assert len(host.nic.frames) == 1
+
+
+def test_a_udp_super_packet_of_one_datagram_is_none() -> None:
+    host = DeviceHost(VirtualClock())
+    dev_queue_xmit(udp_super_packet(host, bytes(900), 1000))
+    assert host.net.drops == {"SKB_GSO_SEG": 1}
+
+
+def test_the_wire_length_of_udp_counts_headers_once_a_datagram() -> None:
+    host = DeviceHost(VirtualClock())
+    skb = udp_super_packet(host, bytes(3500), 1000)
+    assert qdisc_pkt_len(skb) == 4 * 42 + 3500
+    consume_skb(skb)

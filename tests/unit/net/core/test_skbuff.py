@@ -12,7 +12,8 @@ from pyhost.kernel.bug import KernelBug, KernelPanic
 from pyhost.kernel.clock import VirtualClock
 from pyhost.kernel.kernel import Kernel
 from pyhost.mm.memory import PAGE_SIZE
-from pyhost.net.core import skbuff
+from pyhost.net.core.checksum import csum_bytes
+from pyhost.net.core.skb_shared_info import SKBFL_SHARED_FRAG
 from pyhost.net.core.skbuff import (
     CHECKSUM_NONE,
     CHECKSUM_PARTIAL,
@@ -378,14 +379,40 @@ def test_pulling_into_a_frag_list_that_a_clone_shares_leaves_the_clone_alone(poo
     consume_skb(skb)
 
 
-def test_a_bigger_head_keeps_the_zero_copy_pages_unreported(pool: SkbPool) -> None:
+def test_a_clone_may_write_headers_once_the_original_has_promised_not_to(pool: SkbPool) -> None:
     skb = new_skb(pool)
-    done: list[bool] = []
-    skb.shinfo.destructor_arg = lambda: done.append(True)
-    skb.expand_head(64, 0)
-    assert done == []
+    skb.header_release()
+    twin = skb.clone()
+    assert (twin.header_cloned(), twin.is_cloned()) == (False, True)
+    head = twin.head
+    assert twin.ensure_writable(0)
+    assert twin.head == head
+    tap = twin.clone()
+    assert twin.header_cloned()
+    consume_skb(tap)
+    assert not twin.header_cloned()
     consume_skb(skb)
-    assert done == [True]
+    consume_skb(twin)
+
+
+def test_a_header_that_another_clone_reads_is_copied_before_it_is_written(pool: SkbPool) -> None:
+    skb = new_skb(pool)
+    skb.put_data(b"header")
+    twin = skb.clone()
+    assert twin.ensure_writable(6)
+    twin.buf[twin.data : twin.data + 6] = b"HEADER"
+    assert (skb.to_bytes(), twin.to_bytes()) == (b"header", b"HEADER")
+    assert not twin.ensure_writable(7)
+    consume_skb(skb)
+    consume_skb(twin)
+
+
+def test_truesize_follows_the_head_unless_somebody_pays_for_it(pool: SkbPool) -> None:
+    skb = new_skb(pool)
+    before = skb.truesize
+    skb.expand_head(4096, 0)
+    assert skb.truesize > before
+    consume_skb(skb)
 
 
 # -- ends ----------------------------------------------------------------------------------------
@@ -427,17 +454,6 @@ def test_a_drop_is_counted_by_reason_and_an_end_is_not(pool: SkbPool) -> None:
     kfree_skb_reason(shared, "NOMEM")
     assert pool.drops == {"TCP_CSUM": 2}
     consume_skb(shared)
-
-
-def test_zero_copy_pages_are_reported_when_the_last_clone_goes(pool: SkbPool) -> None:
-    skb = new_skb(pool)
-    done: list[bool] = []
-    skb.shinfo.destructor_arg = lambda: done.append(True)
-    twin = skb.clone()
-    consume_skb(skb)
-    assert done == []
-    consume_skb(twin)
-    assert done == [True]
 
 
 def test_keys_are_never_zero_and_stay_in_the_machine_s_block(pool: SkbPool) -> None:
@@ -484,6 +500,35 @@ def test_checksum_help_sums_from_csum_start_over_all_frags(parts: list[bytes], s
     assert int.from_bytes(after[start + 16 : start + 18], "big") == expected
     assert after[: start + 16] + after[start + 18 :] == before[: start + 16] + before[start + 18 :]
     assert skb.ip_summed == CHECKSUM_NONE
+
+
+def test_pages_that_somebody_may_write_to_are_copied_before_they_are_summed(pool: SkbPool) -> None:
+    skb = new_skb(pool)
+    skb.put_data(bytes(20))
+    add_frag(skb, b"from a file!")
+    page = skb.shinfo.frags[0].page
+    page.get()
+    skb.shinfo.flags |= SKBFL_SHARED_FRAG
+    skb.csum_start, skb.csum_offset = skb.data, 16
+    skb.checksum_help()
+    pool.buf[page.addr : page.addr + 4] = b"late"
+    page.put()
+    assert skb.to_bytes()[20:] == b"from a file!"
+    assert pool.memory.skb_copy_bytes == 12
+    assert ones_complement(skb.to_bytes()) == 0xFFFF
+    consume_skb(skb)
+
+
+def test_checksum_help_leaves_the_header_of_a_clone_alone(pool: SkbPool) -> None:
+    skb = new_skb(pool)
+    skb.put_data(b"abcdefghijklmnop" + bytes(24))
+    skb.csum_start, skb.csum_offset = skb.data, 16
+    twin = skb.clone()
+    twin.checksum_help()
+    assert skb.to_bytes() == b"abcdefghijklmnop" + bytes(24)
+    assert ones_complement(twin.to_bytes()) == 0xFFFF
+    consume_skb(skb)
+    consume_skb(twin)
 
 
 def test_a_zero_checksum_is_stored_as_ffff(pool: SkbPool) -> None:
@@ -634,5 +679,5 @@ def test_frags_may_lie_across_a_page_border_in_a_bigger_block(pool: SkbPool) -> 
     skb.buf[start : start + len(data)] = data
     skb.add_rx_frag(page, PAGE_SIZE - 100, len(data), len(data))
     assert skb.to_bytes() == data
-    assert skbuff.csum_bytes(data) == skb.checksum(0, len(data))
+    assert csum_bytes(data) == skb.checksum(0, len(data))
     consume_skb(skb)
