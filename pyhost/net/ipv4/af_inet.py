@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyhost.net.core.datagram import datagram_poll
+from pyhost.net.core.datagram import datagram_ioctl, datagram_poll
 from pyhost.net.core.sock import (
     RCV_SHUTDOWN,
     SHUTDOWN_MASK,
@@ -20,13 +21,19 @@ from pyhost.net.core.sock import (
     InetSock,
     MsgHdr,
     Proto,
-    sk_wait_event,
 )
+from pyhost.net.ipv4.inet_connect import inet_stream_connect
 from pyhost.net.ipv4.inet_connection_sock import inet_csk_listen_start
+from pyhost.net.ipv4.inet_offload import ipv4_offload_init
 from pyhost.net.ipv4.ip_init import ip_init
+from pyhost.net.ipv4.raw import RawSock, raw_bind, raw_prot
+from pyhost.net.ipv4.request_sock import tcp_fastopen_listen
 from pyhost.net.ipv4.route import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
-from pyhost.net.ipv4.tcp import tcp_init, tcp_poll, tcp_prot, tcp_splice_eof
+from pyhost.net.ipv4.tcp import tcp_init, tcp_poll, tcp_prot
+from pyhost.net.ipv4.tcp_ioctl import tcp_ioctl
+from pyhost.net.ipv4.tcp_sendmsg import tcp_splice_eof
 from pyhost.net.ipv4.tcp_sock import TcpSock
+from pyhost.net.ipv4.tcp_splice_read import tcp_splice_read
 from pyhost.net.ipv4.udp import UdpSock, udp_prot
 from pyhost.net.socket import (
     SS_CONNECTED,
@@ -46,11 +53,7 @@ from pyhost.uapi.errno import (
     EADDRNOTAVAIL,
     EAFNOSUPPORT,
     EAGAIN,
-    EALREADY,
-    ECONNABORTED,
-    EINPROGRESS,
     EINVAL,
-    EISCONN,
     ENOTCONN,
     EPROTONOSUPPORT,
     ESOCKTNOSUPPORT,
@@ -65,6 +68,7 @@ from pyhost.uapi.socket import (
     IPPROTO_TCP,
     IPPROTO_UDP,
     SOCK_DGRAM,
+    SOCK_RAW,
     SOCK_STREAM,
     SOCKADDR_FAMILY,
     SOCKADDR_IN,
@@ -95,6 +99,7 @@ class InetProtosw(NamedTuple):
 
 def inet_init(net: Net) -> None:
     """Bring up IPv4 on a machine. Linux: inet_init."""
+    ipv4_offload_init(net)
     ip_init(net)
     tcp_init(net)
     net.families[AF_INET] = inet_create
@@ -115,7 +120,7 @@ def inet_create(net: Net, sock: Socket, protocol: int) -> int:
     if isinstance(entry, int):
         return entry
     sock.ops = entry.ops
-    sk = entry.make_sock(net, AF_INET, sock.type, entry.protocol, entry.prot)
+    sk = entry.make_sock(net, AF_INET, sock.type, entry.protocol or protocol, entry.prot)
     sock_init_data(sock, sk)
     err = sk.sk_prot.init(sk)
     if err:
@@ -127,7 +132,10 @@ def inet_create(net: Net, sock: Socket, protocol: int) -> int:
 def _find_protosw(sock_type: int, protocol: int) -> InetProtosw | int:
     known = [entry for entry in INETSW if entry.type == sock_type]
     for entry in known:
-        if protocol in (entry.protocol, IPPROTO_IP):
+        if entry.protocol == IPPROTO_IP:
+            if protocol != IPPROTO_IP:
+                return entry
+        elif protocol in (entry.protocol, IPPROTO_IP):
             return entry
     return -EPROTONOSUPPORT if known else -ESOCKTNOSUPPORT
 
@@ -181,7 +189,8 @@ def _do_bind(sk: InetSock, saddr: int, port: int, kind: int) -> int:
         return -EINVAL
     sk.inet_rcv_saddr = saddr
     sk.inet_saddr = saddr if kind == RTN_LOCAL else 0
-    if sk.sk_prot.get_port(sk, port):
+    later = sk.bind_address_no_port and not port
+    if not later and sk.sk_prot.get_port(sk, port):
         sk.inet_saddr = sk.inet_rcv_saddr = 0
         return -EADDRINUSE
     sk.inet_sport = sk.inet_num
@@ -216,78 +225,6 @@ def inet_getname(sock: Socket, peer: int) -> bytes | int:
 # -- connections ------------------------------------------------------------------------------
 
 
-def inet_stream_connect(sock: Socket, addr: bytes, flags: int) -> int:
-    """connect() on TCP. Linux: inet_stream_connect."""
-    sk = sock.sk
-    sk.lock_sock()
-    try:
-        return __inet_stream_connect(sock, addr, flags)
-    finally:
-        sk.release_sock()
-
-
-def __inet_stream_connect(sock: Socket, addr: bytes, flags: int) -> int:
-    """Begin a connection, or go on waiting for one; the sock is locked.
-
-    Linux: __inet_stream_connect.
-
-    AF_UNSPEC ends the connection. EISCONN, EALREADY, EINPROGRESS, ECONNABORTED, the socket's error,
-    what the protocol says.
-    """
-    sk: InetSock = sock.sk
-    if len(addr) < SOCKADDR_FAMILY.size:
-        return -EINVAL
-    if SOCKADDR_FAMILY.unpack_from(addr)[0] == AF_UNSPEC:
-        err = sk.sk_prot.disconnect(sk, flags)
-        sock.state = SS_DISCONNECTING if err else SS_UNCONNECTED
-        return err
-    err = _begin_connect(sock, sk, addr)
-    if err not in (-EINPROGRESS, -EALREADY):
-        return err
-    timeo = sk.sndtimeo(bool(flags & O_NONBLOCK))
-    if 1 << sk.sk_state & CONNECTING and not _wait_for_connect(sk, timeo):
-        return err
-    if sk.sk_state == TCP_CLOSE:
-        sock.state = SS_UNCONNECTED
-        err = sk.sock_error() or -ECONNABORTED
-        if sk.sk_prot.disconnect(sk, flags):
-            sock.state = SS_DISCONNECTING
-        return err
-    sock.state = SS_CONNECTED
-    return 0
-
-
-def _begin_connect(sock: Socket, sk: InetSock, addr: bytes) -> int:
-    """What the socket's state allows:
-
-    -EINPROGRESS when the handshake is under way now, -EALREADY when it was before.
-    """
-    if sock.state == SS_CONNECTED:
-        return -EISCONN
-    if sock.state == SS_CONNECTING:
-        return -EALREADY
-    if sock.state != SS_UNCONNECTED:
-        return -EINVAL
-    if sk.sk_state != TCP_CLOSE:
-        return -EISCONN
-    err = sk.sk_prot.connect(sk, addr)
-    if err < 0:
-        return err
-    sock.state = SS_CONNECTING
-    return -EINPROGRESS
-
-
-def _wait_for_connect(sk: InetSock, timeo: int | None) -> bool:
-    """Sleep until the handshake has ended, one way or the other; False when the time ran out.
-
-    Linux: inet_wait_for_connect.
-    """
-    if timeo == 0:
-        return False
-    sk_wait_event(sk, timeo, lambda: not 1 << sk.sk_state & CONNECTING)
-    return not 1 << sk.sk_state & CONNECTING
-
-
 def inet_dgram_connect(sock: Socket, addr: bytes, flags: int) -> int:
     """connect() on UDP: fix the peer; AF_UNSPEC takes it back. Linux: inet_dgram_connect."""
     sk: InetSock = sock.sk
@@ -310,6 +247,8 @@ def inet_listen(sock: Socket, backlog: int) -> int:
         if sk.sk_state not in (TCP_CLOSE, TCP_LISTEN):
             return -EINVAL
         sk.sk_max_ack_backlog = backlog
+        if sk.sk_state != TCP_LISTEN:
+            tcp_fastopen_listen(sk, backlog)
         return 0 if sk.sk_state == TCP_LISTEN else inet_csk_listen_start(sk)
     finally:
         sk.release_sock()
@@ -414,6 +353,8 @@ inet_stream_ops = ProtoOps(
     sendmsg=inet_sendmsg,
     recvmsg=inet_recvmsg,
     splice_eof=tcp_splice_eof,
+    splice_read=tcp_splice_read,
+    ioctl=tcp_ioctl,
 )
 
 inet_dgram_ops = ProtoOps(
@@ -431,10 +372,14 @@ inet_dgram_ops = ProtoOps(
     getsockopt=sock_common_getsockopt,
     sendmsg=inet_sendmsg,
     recvmsg=inet_recvmsg,
+    ioctl=datagram_ioctl,
 )
+
+inet_sockraw_ops = replace(inet_dgram_ops, bind=raw_bind)
 
 INETSW = (
     InetProtosw(SOCK_STREAM, IPPROTO_TCP, tcp_prot, inet_stream_ops, TcpSock),
     InetProtosw(SOCK_DGRAM, IPPROTO_UDP, udp_prot, inet_dgram_ops, UdpSock),
+    InetProtosw(SOCK_RAW, IPPROTO_IP, raw_prot, inet_sockraw_ops, RawSock),
 )
 """Linux: inetsw_array."""

@@ -5,17 +5,22 @@
 
 What is learned: a reply to us makes the entry REACHABLE; any other word of a neighbour that is
 known makes it STALE with the address heard; only a request for one of our addresses creates an
-entry (arp_accept 0). An entry changed less than a second ago is not changed again by another host's
-reply (locktime), so that the first of two answers wins.
+entry, and with arp_accept also a gratuitous ARP. An entry changed less than locktime (1 s) ago is
+not changed again by another host's reply, so that the first of two answers wins.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyhost.kernel.clock import NSEC_PER_SEC
+from pyhost.kernel.clock import NSEC_PER_MSEC
 from pyhost.net.core import drop_reason
-from pyhost.net.core.dev import NETDEV_DOWN, dev_queue_xmit, register_netdevice_notifier
+from pyhost.net.core.dev import (
+    NETDEV_DOWN,
+    NETDEV_UP,
+    dev_queue_xmit,
+    register_netdevice_notifier,
+)
 from pyhost.net.core.neighbour import (
     NEIGH_UPDATE_F_OVERRIDE,
     NUD_NOARP,
@@ -23,6 +28,7 @@ from pyhost.net.core.neighbour import (
     NUD_STALE,
     Neighbour,
     NeighTable,
+    neigh_create,
     neigh_event_ns,
     neigh_ifdown,
     neigh_lookup,
@@ -37,6 +43,7 @@ from pyhost.net.core.netdevice import (
 )
 from pyhost.net.core.skbuff import SkBuff, alloc_skb, consume_skb, kfree_skb_reason
 from pyhost.net.eth import eth_header
+from pyhost.net.ipv4.devinet import all_addresses, inet_ifa_match, inet_select_addr
 from pyhost.net.ipv4.icmp import dst_link_failure
 from pyhost.uapi.arp import ARP_HLEN, ARPOP_REPLY, ARPOP_REQUEST, ArpPacket, ArpView
 from pyhost.uapi.ethernet import (
@@ -47,16 +54,15 @@ from pyhost.uapi.ethernet import (
     PACKET_LOOPBACK,
     PACKET_OTHERHOST,
 )
+from pyhost.uapi.rtnetlink import RT_SCOPE_HOST, RT_SCOPE_LINK
 
 if TYPE_CHECKING:
     from pyhost.net.net_namespace import Net
 
 __all__ = ["arp_init", "arp_rcv", "arp_send", "arp_solicit"]
 
-LOCKTIME_NS = NSEC_PER_SEC
-"""net.ipv4.neigh.*.locktime."""
-
 _BROADCAST_ADDR = 0xFFFFFFFF
+ARP_ANNOUNCE_BEST = 2
 _LL_RESERVED = 32
 
 
@@ -70,6 +76,8 @@ def arp_init(net: Net) -> None:
     def notifier(dev: NetDevice, event: int) -> None:
         if event == NETDEV_DOWN:
             neigh_ifdown(table, dev)
+        elif event == NETDEV_UP and net.ipv4.devconf.arp_notify:
+            _announce(dev)
 
     register_netdevice_notifier(net, notifier)
 
@@ -84,22 +92,32 @@ def _arp_constructor(neigh: Neighbour) -> None:
         neigh.ha = b"\x01\x00\x5e" + (addr & 0x7FFFFF).to_bytes(3, "big")
     elif dev.flags & (IFF_NOARP | IFF_LOOPBACK):
         neigh.ha = dev.addr
-    elif addr == _BROADCAST_ADDR or addr == _subnet_broadcast(dev):
+    elif addr == _BROADCAST_ADDR or _is_subnet_broadcast(dev, addr):
         neigh.ha = dev.broadcast
     else:
         return
     neigh.nud_state = NUD_NOARP
 
 
-def _subnet_broadcast(dev: NetDevice) -> int:
-    """The directed broadcast address of the device's network; 0 when it has none (RFC 3021)."""
-    if not dev.in_addr or dev.in_prefixlen >= 31:
-        return 0
-    return dev.in_addr | (1 << (32 - dev.in_prefixlen)) - 1
+def _is_subnet_broadcast(dev: NetDevice, addr: int) -> bool:
+    """Whether `addr` is the broadcast address of one of the device's networks."""
+    return any(
+        addr == ifa.broadcast or (ifa.prefixlen < 31 and addr == ifa.local | ~ifa.mask & 0xFFFFFFFF)
+        for ifa in dev.ifa_list
+    )
 
 
 def _is_local(net: Net, addr: int) -> bool:
-    return addr != 0 and any(dev.in_addr == addr for dev in net.devices.values())
+    return any(ifa.local == addr for _, ifa in all_addresses(net))
+
+
+def _announce(dev: NetDevice) -> None:
+    """Tell everybody our addresses (a gratuitous ARP, RFC 5227 section 3).
+
+    Linux: inetdev_send_gratuitous_arp.
+    """
+    for ifa in dev.ifa_list:
+        arp_send(ARPOP_REQUEST, ifa.local, dev, ifa.local, None, dev.addr)
 
 
 # -- asking ----------------------------------------------------------------------------------------
@@ -138,20 +156,31 @@ def arp_send(
 def arp_solicit(neigh: Neighbour, skb: SkBuff | None) -> None:
     """Ask for a neighbour's address, in the name of the packet that waits.
 
-    Linux: arp_solicit, arp_announce 0.
+    Linux: arp_solicit.
 
     The first ucast_solicit requests go to the address that is known, the others to all.
     """
     dev = neigh.dev
-    saddr = 0
-    if skb is not None and skb.protocol == ETH_P_IP:
-        saddr = int.from_bytes(skb.buf[skb.network_header + 12 : skb.network_header + 16], "big")
-    if not _is_local(dev.net, saddr):
-        saddr = dev.in_addr
+    saddr = _announced_source(dev, neigh.primary_key, skb)
     if not saddr:
         return
     unicast = neigh.probes < neigh.table.ucast_solicit
     arp_send(ARPOP_REQUEST, neigh.primary_key, dev, saddr, neigh.ha if unicast else None, None)
+
+
+def _announced_source(dev: NetDevice, target: int, skb: SkBuff | None) -> int:
+    """In whose name to ask: the packet's own source with `arp_announce` 0, also with 1 where it is
+    of the target's network; else the best address of the device.
+    """
+    mode = dev.net.ipv4.devconf.arp_announce
+    if skb is not None and skb.protocol == ETH_P_IP and mode < ARP_ANNOUNCE_BEST:
+        saddr = int.from_bytes(skb.buf[skb.network_header + 12 : skb.network_header + 16], "big")
+        if mode == 0:
+            if _is_local(dev.net, saddr):
+                return saddr
+        elif any(ifa.local == saddr and inet_ifa_match(target, ifa) for ifa in dev.ifa_list):
+            return saddr
+    return inet_select_addr(dev.net, dev, target, RT_SCOPE_LINK)
 
 
 def _arp_error_report(_: Neighbour, skb: SkBuff) -> None:
@@ -187,22 +216,50 @@ def _arp_process(dev: NetDevice, arp: ArpView, pkt_type: int) -> None:
         return
     if sip == 0:
         # Somebody tests whether an address is free (RFC 5227): answer if it is ours, learn nothing.
-        if arp.op == ARPOP_REQUEST and _is_local(net, tip):
+        if arp.op == ARPOP_REQUEST and _is_local(net, tip) and not _arp_ignore(dev, sip, tip):
             arp_send(ARPOP_REPLY, sip, dev, tip, sha, sha)
         return
     if arp.op == ARPOP_REQUEST and _is_local(net, tip) and not _is_local(net, sip):
+        if _arp_ignore(dev, sip, tip):
+            return
         if neigh_event_ns(net.arp_tbl, sha, sip, dev) is not None:
             arp_send(ARPOP_REPLY, sip, dev, tip, sha, sha)
         return
     neigh = neigh_lookup(net.arp_tbl, sip, dev)
+    if neigh is None and net.ipv4.devconf.arp_accept and _is_gratuitous(arp):
+        neigh = neigh_create(net.arp_tbl, sip, dev)
     if neigh is not None:
         _arp_learn(neigh, arp, pkt_type)
 
 
+def _arp_ignore(dev: NetDevice, sip: int, tip: int) -> bool:
+    """Whether a request for one of our addresses is left unanswered.
+
+    Linux: arp_ignore; by mode: 0 answer, 1 only for the device's own addresses, 2 and only to its
+    network, 3 not for addresses of the host alone, 8 never.
+    """
+    mode = dev.net.ipv4.devconf.arp_ignore
+    own = [ifa for ifa in dev.ifa_list if ifa.local == tip]
+    if mode == 1:
+        return not own
+    if mode == 2:
+        return not any(inet_ifa_match(sip, ifa) for ifa in own)
+    if mode == 3:
+        return all(
+            ifa.scope >= RT_SCOPE_HOST for _, ifa in all_addresses(dev.net) if ifa.local == tip
+        )
+    return mode == 8
+
+
+def _is_gratuitous(arp: ArpView) -> bool:
+    """Whether somebody speaks of himself without being asked. Linux: arp_is_garp."""
+    return arp.spa == arp.tpa and (arp.op == ARPOP_REQUEST or arp.tha == arp.sha)
+
+
 def _arp_learn(neigh: Neighbour, arp: ArpView, pkt_type: int) -> None:
-    gratuitous = arp.spa == arp.tpa and (arp.op == ARPOP_REQUEST or arp.tha == arp.sha)
-    now = neigh.table.net.kernel.clock.now
-    override = gratuitous or now > neigh.updated + LOCKTIME_NS
+    table = neigh.table
+    locked_until = neigh.updated + table.locktime_ms * NSEC_PER_MSEC
+    override = _is_gratuitous(arp) or table.net.kernel.clock.now > locked_until
     state = NUD_REACHABLE if arp.op == ARPOP_REPLY and pkt_type == PACKET_HOST else NUD_STALE
     neigh_update(neigh, arp.sha, state, NEIGH_UPDATE_F_OVERRIDE if override else 0)
 

@@ -1,4 +1,4 @@
-"""Routes, and the tables that find the best one for an address. Linux: net/ipv4/fib_trie.c.
+"""The tables that find the best route for an address. Linux: net/ipv4/fib_trie.c.
 
 Difference: one dictionary a prefix length, asked from the longest to the shortest, instead of a
 trie.
@@ -7,79 +7,25 @@ trie.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from pyhost.net.core.netdevice import IFF_UP
-from pyhost.uapi.errno import EEXIST
-from pyhost.uapi.ip import INADDR_BROADCAST
-
-if TYPE_CHECKING:
-    from pyhost.net.core.netdevice import NetDevice
+from pyhost.net.ipv4.fib_semantics import FibInfo, inet_make_mask
+from pyhost.uapi.errno import EEXIST, ENOENT, ESRCH
+from pyhost.uapi.rtnetlink import RTN_THROW
 
 __all__ = [
-    "RTN_BLACKHOLE", "RTN_BROADCAST", "RTN_LOCAL", "RTN_MULTICAST", "RTN_PROHIBIT", "RTN_UNICAST",
-    "RTN_UNREACHABLE", "RT_SCOPE_HOST", "RT_SCOPE_LINK", "RT_SCOPE_UNIVERSE", "FibInfo", "FibTrie",
-    "inet_make_mask",
+    "NLM_F_APPEND", "NLM_F_CREATE", "NLM_F_EXCL", "NLM_F_REPLACE", "FibTrie", "RouteMatch",
 ]  # fmt: skip
 
-RTN_UNICAST = 1
-RTN_LOCAL = 2
-RTN_BROADCAST = 3
-RTN_MULTICAST = 5
-RTN_BLACKHOLE = 6
-RTN_UNREACHABLE = 7
-RTN_PROHIBIT = 8
+NLM_F_REPLACE = 0x100
+NLM_F_EXCL = 0x200
+NLM_F_CREATE = 0x400
+NLM_F_APPEND = 0x800
 
-RT_SCOPE_UNIVERSE = 0
-RT_SCOPE_LINK = 253
-RT_SCOPE_HOST = 254
-
-
-def inet_make_mask(prefixlen: int) -> int:
-    """The netmask of a prefix length. Linux: inet_make_mask."""
-    return INADDR_BROADCAST << 32 - prefixlen & INADDR_BROADCAST
-
-
-class FibInfo:
-    """One route.
-
-    Linux: struct fib_info and fib_alias; `gateway` 0: the destinations are on the link.
-    """
-
-    __slots__ = (
-        "dev", "gateway", "metric", "mtu", "prefix", "prefixlen", "prefsrc", "scope", "type",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        prefix: int,
-        prefixlen: int,
-        dev: NetDevice | None,
-        *,
-        route_type: int = RTN_UNICAST,
-        gateway: int = 0,
-        metric: int = 0,
-        prefsrc: int = 0,
-        scope: int = RT_SCOPE_UNIVERSE,
-        mtu: int = 0,
-    ) -> None:
-        self.prefix = prefix
-        self.prefixlen = prefixlen
-        self.dev = dev
-        self.type = route_type
-        self.gateway = gateway
-        self.metric = metric
-        self.prefsrc = prefsrc
-        self.scope = scope
-        self.mtu = mtu
-
-    def usable(self) -> bool:
-        """Whether the route's device is up; a route to nowhere needs none."""
-        return self.dev is None or self.type == RTN_LOCAL or bool(self.dev.flags & IFF_UP)
+RouteMatch = Callable[[FibInfo], bool]
 
 
 class FibTrie:
-    """One routing table. Linux: struct fib_table, fib_trie.c."""
+    """One routing table. Linux: struct fib_table."""
 
     __slots__ = ("_by_len", "_masks")
 
@@ -87,18 +33,46 @@ class FibTrie:
         self._by_len: dict[int, dict[int, list[FibInfo]]] = {}
         self._masks: list[tuple[int, dict[int, list[FibInfo]]]] = []
 
-    def insert(self, route: FibInfo) -> int:
-        """0, or -EEXIST when prefix and metric are taken. Linux: fib_table_insert."""
-        routes = self._by_len.setdefault(route.prefixlen, {}).setdefault(route.prefix, [])
-        if any(other.metric == route.metric for other in routes):
+    def insert(self, route: FibInfo, flags: int = NLM_F_CREATE | NLM_F_EXCL) -> int:
+        """Add a route, or put it in the place of one with the same prefix, TOS and metric.
+
+        -EEXIST when NLM_F_EXCL is set and there is one, or when the very same route is there;
+        -ENOENT when there is none and NLM_F_CREATE is not set. Linux: fib_table_insert.
+        """
+        routes = self._by_len.get(route.prefixlen, {}).get(route.prefix, [])
+        same = [each for each in routes if each.same_key(route)]
+        twin = next((each for each in same if each.same_way(route)), None)
+        if same and flags & NLM_F_EXCL:
             return -EEXIST
-        routes.append(route)
-        routes.sort(key=lambda each: each.metric)
-        self._rebuild()
+        if same and flags & NLM_F_REPLACE:
+            if twin is not None:
+                return 0 if twin is same[0] else -EEXIST
+            routes[routes.index(same[0])] = route
+            return 0
+        if twin is not None:
+            return -EEXIST
+        if not flags & NLM_F_CREATE:
+            return -ENOENT
+        self._place(route, after=bool(flags & NLM_F_APPEND))
         return 0
 
-    def delete(self, match: Callable[[FibInfo], bool]) -> int:
-        """Remove all routes that `match`; how many they were. Linux: fib_table_delete."""
+    def _place(self, route: FibInfo, after: bool) -> None:
+        """Keep the routes of a prefix in the order in which they are tried: TOS, then metric."""
+        routes = self._by_len.setdefault(route.prefixlen, {}).setdefault(route.prefix, [])
+        routes.insert(len(routes) if after else 0, route)
+        routes.sort(key=lambda each: (-each.tos, each.metric))
+        self._rebuild()
+
+    def delete_first(self, match: RouteMatch) -> int:
+        """Remove the first route that matches: 0 or -ESRCH. Linux: fib_table_delete."""
+        found = next(filter(match, self.routes()), None)
+        if found is None:
+            return -ESRCH
+        self.delete(lambda route: route is found)
+        return 0
+
+    def delete(self, match: RouteMatch) -> int:
+        """Remove all routes that `match`; how many they were. Linux: fib_table_flush."""
         removed = 0
         for prefixes in self._by_len.values():
             for prefix, routes in tuple(prefixes.items()):
@@ -117,22 +91,25 @@ class FibTrie:
         )
         self._masks = [(inet_make_mask(length), self._by_len[length]) for length in lengths]
 
-    def lookup(self, daddr: int, oif: int) -> FibInfo | None:
-        """The best route for `daddr`, through device `oif` when it is not 0.
+    def lookup(self, daddr: int, oif: int = 0, tos: int = 0, scope: int = 0) -> FibInfo | None:
+        """The best route for `daddr`: through device `oif` when it is not 0, for `tos`, and not
+        farther away than `scope`; None also when it says to look elsewhere (throw).
 
         Linux: fib_table_lookup.
         """
         for mask, prefixes in self._masks:
             for route in prefixes.get(daddr & mask, ()):
-                if route.usable() and (not oif or route.dev is None or route.dev.ifindex == oif):
+                if (route.tos and route.tos != tos) or route.scope < scope:
+                    continue
+                if route.type == RTN_THROW:
+                    return None
+                if not oif or route.dev is None or route.dev.ifindex == oif:
                     return route
         return None
 
     def routes(self) -> list[FibInfo]:
-        """All routes, longest prefixes first."""
-        return [
-            route
-            for _, prefixes in self._masks
-            for prefix in sorted(prefixes)
-            for route in prefixes[prefix]
+        """All routes, by prefix, as a listing shows them."""
+        every = [
+            route for _, prefixes in self._masks for routes in prefixes.values() for route in routes
         ]
+        return sorted(every, key=lambda route: (route.prefix, -route.prefixlen))

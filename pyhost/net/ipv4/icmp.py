@@ -25,7 +25,14 @@ from pyhost.net.core.skbuff import (
     kfree_skb_reason,
 )
 from pyhost.net.ipv4.ip_output import ip_local_out, ip_push_header
-from pyhost.net.ipv4.route import RTN_BROADCAST, RTN_LOCAL, inet_addr_type, ip_route_output
+from pyhost.net.ipv4.route import (
+    RTN_BROADCAST,
+    RTN_LOCAL,
+    RTN_MULTICAST,
+    inet_addr_type,
+    ip_route_output,
+    ip_rt_redirect,
+)
 from pyhost.uapi.errno import (
     ECONNREFUSED,
     EHOSTDOWN,
@@ -46,10 +53,13 @@ from pyhost.uapi.icmp import (
     ICMP_HDR_LEN,
     ICMP_HOST_UNREACH,
     ICMP_PARAMETERPROB,
+    ICMP_REDIR_HOSTTOS,
     ICMP_REDIRECT,
     ICMP_SOURCE_QUENCH,
     ICMP_SR_FAILED,
     ICMP_TIME_EXCEEDED,
+    ICMP_TIMESTAMP,
+    ICMP_TIMESTAMPREPLY,
     NR_ICMP_UNREACH,
     IcmpView,
 )
@@ -64,6 +74,8 @@ __all__ = [
 ]  # fmt: skip
 
 NR_ICMP_TYPES = 18
+TIMESTAMP_LEN = 4
+MSEC_PER_DAY = 86_400_000
 ICMP_MAX_REPLY = 576
 """An error quotes as much of the packet as fits into this many bytes (RFC 1812 section 4.3.2.3)."""
 
@@ -71,6 +83,17 @@ IPTOS_TOS_MASK = 0x1E
 IPTOS_PREC_INTERNETCONTROL = 0xC0
 
 XRLIM_BURST_FACTOR = 6
+
+PEER_THRESHOLD = 4096
+"""Destinations whose limits are remembered, the least recently used is forgotten first.
+
+Linux: inet_peer_threshold, which follows the size of memory.
+"""
+
+PMTU_IGNORED = (1, 2)
+"""Values of net.ipv4.ip_no_pmtu_disc with which "fragmentation needed" is not believed."""
+
+TO_MANY = (RTN_BROADCAST, RTN_MULTICAST)
 
 ERROR_TYPES = (
     ICMP_DEST_UNREACH,
@@ -147,12 +170,13 @@ class TokenBucket:
 class IcmpNet:
     """ICMP of one machine.
 
-    `err_handlers[protocol]` gets the errors that quote a packet of that protocol.
+    `err_handlers[protocol]` gets the errors that quote a packet of that protocol, `raw_error` all.
     """
 
     def __init__(self, net: Net) -> None:
         self.net = net
         self.err_handlers: dict[int, ErrHandler] = {}
+        self.raw_error: Callable[[Net, SkBuff, int], None] = lambda _net, _skb, _info: None
         self._global = TokenBucket(net.ipv4.sysctl_icmp_msgs_burst)
         self._peers: dict[int, tuple[int, int]] = {}
 
@@ -166,11 +190,11 @@ class IcmpNet:
         section 3.2.2). `skb_in` has a route and stays the caller's. Linux: __icmp_send.
         """
         net = self.net
-        if skb_in.dst is None or skb_in.pkt_type != PACKET_HOST or skb_in.dst.type == RTN_BROADCAST:
+        if skb_in.dst is None or skb_in.pkt_type != PACKET_HOST or skb_in.dst.type in TO_MANY:
             return
         iph = IpView(skb_in.buf, skb_in.network_header)
         saddr, daddr = iph.saddr, iph.daddr
-        if iph.frag_off & IP_OFFSET or inet_addr_type(net, saddr) == RTN_BROADCAST:
+        if iph.frag_off & IP_OFFSET or inet_addr_type(net, saddr) in TO_MANY:
             return
         if (
             icmp_type in ERROR_TYPES
@@ -188,17 +212,16 @@ class IcmpNet:
             dst, saddr, source or dst.saddr, tos, icmp_type, code, info, _quote(skb_in, room)
         )
 
-    def reply(self, skb: SkBuff) -> None:
-        """Answer an echo request, whose data goes back as it came. Linux: icmp_echo, icmp_reply."""
+    def reply(self, skb: SkBuff, icmp_type: int, data: bytes) -> None:
+        """Answer a query with `data` behind what identifies it. Linux: icmp_reply."""
         iph = IpView(skb.buf, skb.network_header)
         saddr, daddr, tos = iph.saddr, iph.daddr, iph.tos
         source = daddr if inet_addr_type(self.net, daddr) == RTN_LOCAL else 0
         dst = ip_route_output(self.net, saddr, source, tos=tos)
-        if isinstance(dst, int):
+        if isinstance(dst, int) or not self._xmit_allow(dst, saddr, icmp_type, 0):
             return
         rest = IcmpView(skb.buf, skb.transport_header).rest
-        data = skb.copy_bits(ICMP_HDR_LEN, skb.len - ICMP_HDR_LEN)
-        self._push_reply(dst, saddr, source or dst.saddr, tos, ICMP_ECHOREPLY, 0, rest, data)
+        self._push_reply(dst, saddr, source or dst.saddr, tos, icmp_type, 0, rest, data)
 
     def _push_reply(
         self,
@@ -256,9 +279,11 @@ class IcmpNet:
         Linux: inet_peer_xrlim_allow.
         """
         full = XRLIM_BURST_FACTOR * timeout
-        tokens, last = self._peers.get(daddr, (full, now))
+        tokens, last = self._peers.pop(daddr, (full, now))
         tokens = min(tokens + now - last, full)
         allowed = tokens >= timeout
+        if len(self._peers) >= PEER_THRESHOLD:
+            del self._peers[next(iter(self._peers))]
         self._peers[daddr] = (tokens - timeout if allowed else tokens, now)
         return allowed
 
@@ -283,7 +308,7 @@ class IcmpNet:
             if code > NR_ICMP_UNREACH or code == ICMP_SR_FAILED:
                 return True
             if code == ICMP_FRAG_NEEDED:
-                if self.net.ipv4.sysctl_ip_no_pmtu_disc:
+                if self.net.ipv4.sysctl_ip_no_pmtu_disc in PMTU_IGNORED:
                     return True
                 info = icmp.mtu
                 if not info:
@@ -293,8 +318,25 @@ class IcmpNet:
         handler = self.err_handlers.get(IpView(skb.buf, skb.data + ICMP_HDR_LEN).protocol)
         skb.transport_header = skb.data
         skb.pull(ICMP_HDR_LEN)
+        self.raw_error(self.net, skb, info)
         if handler is not None:
             handler(skb, info)
+        return True
+
+    def redirect(self, skb: SkBuff) -> bool:
+        """A router knows a better first hop for a packet of ours; False when it is malformed.
+
+        Linux: icmp_redirect, __ip_do_redirect.
+        """
+        if not skb.may_pull(ICMP_HDR_LEN + IP_HDR_LEN) or skb.dev is None:
+            return False
+        icmp = IcmpView(skb.buf, skb.data)
+        if icmp.code > ICMP_REDIR_HOSTTOS:
+            return True
+        quoted = IpView(skb.buf, skb.data + ICMP_HDR_LEN)
+        router = IpView(skb.buf, skb.network_header).saddr
+        if inet_addr_type(self.net, quoted.saddr) == RTN_LOCAL:
+            ip_rt_redirect(self.net, quoted.daddr, router, icmp.rest, skb.dev)
         return True
 
 
@@ -341,8 +383,13 @@ def icmp_rcv(skb: SkBuff) -> int:
     skb.transport_header = skb.data
     fault = False
     if icmp_type == ICMP_ECHO:
-        if _answers_echo(net, skb):
-            net.icmp.reply(skb)
+        if _answers_query(net, skb) and not net.ipv4.sysctl_icmp_echo_ignore_all:
+            data = skb.copy_bits(ICMP_HDR_LEN, skb.len - ICMP_HDR_LEN)
+            net.icmp.reply(skb, ICMP_ECHOREPLY, data)
+    elif icmp_type == ICMP_TIMESTAMP:
+        fault = not _timestamp(net, skb)
+    elif icmp_type == ICMP_REDIRECT:
+        fault = not net.icmp.redirect(skb)
     elif icmp_type in ABOUT_OUR_PACKETS:
         fault = not net.icmp.unreach(skb)
     if fault:
@@ -353,11 +400,27 @@ def icmp_rcv(skb: SkBuff) -> int:
     return 0
 
 
-def _answers_echo(net: Net, skb: SkBuff) -> bool:
-    """Linux: icmp_echo, and the broadcast test in icmp_rcv."""
-    broadcast = skb.dst is not None and skb.dst.type == RTN_BROADCAST
-    ignored = net.ipv4.sysctl_icmp_echo_ignore_broadcasts if broadcast else 0
-    return not (ignored or net.ipv4.sysctl_icmp_echo_ignore_all)
+def _answers_query(net: Net, skb: SkBuff) -> bool:
+    """Whether a query is answered: those to all hosts only if `icmp_echo_ignore_broadcasts` is 0.
+
+    Linux: icmp_rcv.
+    """
+    to_many = skb.dst is not None and skb.dst.type in TO_MANY
+    return not (to_many and net.ipv4.sysctl_icmp_echo_ignore_broadcasts)
+
+
+def _timestamp(net: Net, skb: SkBuff) -> bool:
+    """Tell the time, in ms since midnight UT; False when the question is too short.
+
+    Linux: icmp_timestamp.
+    """
+    if skb.len < ICMP_HDR_LEN + TIMESTAMP_LEN:
+        return False
+    if _answers_query(net, skb):
+        now = net.kernel.clock.now // NSEC_PER_MSEC % MSEC_PER_DAY
+        data = skb.copy_bits(ICMP_HDR_LEN, TIMESTAMP_LEN) + 2 * now.to_bytes(TIMESTAMP_LEN, "big")
+        net.icmp.reply(skb, ICMP_TIMESTAMPREPLY, data)
+    return True
 
 
 def dst_link_failure(skb: SkBuff) -> None:

@@ -9,12 +9,13 @@ header.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
-from pyhost.net.core.sock import TCP_LISTEN
+from pyhost.net.core.sock import TCP_LISTEN, TCP_TIME_WAIT
 from pyhost.uapi.errno import EADDRINUSE, EADDRNOTAVAIL
 
 if TYPE_CHECKING:
+    from pyhost.net.ipv4.tcp_minisocks import TimewaitSock
     from pyhost.net.ipv4.tcp_sock import TcpSock
     from pyhost.net.ipv4.tcp_sysctl import TcpNet
 
@@ -135,10 +136,9 @@ def inet_hash_connect(sk: TcpSock) -> int:
 
     A port that only connections use may be shared, as long as the four-tuple stays unique.
     """
-    tcp = sk.net.tcp
     if sk.inet_num:
         key = (sk.inet_daddr, sk.inet_saddr, sk.inet_dport << 16 | sk.inet_num)
-        if key in tcp.ehash:
+        if not _unique(sk, key):
             return -EADDRNOTAVAIL
     else:
         port = _connect_port(sk)
@@ -150,6 +150,17 @@ def inet_hash_connect(sk: TcpSock) -> int:
     return 0
 
 
+def _unique(sk: TcpSock, key: tuple[int, int, int]) -> bool:
+    """Whether no connection has these addresses and ports; a TIME_WAIT may give way.
+
+    Linux: __inet_check_established.
+    """
+    other = sk.net.tcp.ehash.get(key)
+    if other is None:
+        return True
+    return other.sk_state == TCP_TIME_WAIT and cast("TimewaitSock", other).give_way(sk)
+
+
 def _connect_port(sk: TcpSock) -> int:
     """A local port whose four-tuple is free, 0 when there is none."""
     tcp = sk.net.tcp
@@ -158,7 +169,7 @@ def _connect_port(sk: TcpSock) -> int:
         if bucket is None:
             return port
         key = (sk.inet_daddr, sk.inet_saddr, sk.inet_dport << 16 | port)
-        if bucket.shared_by_connect and key not in tcp.ehash:
+        if bucket.shared_by_connect and _unique(sk, key):
             return port
     return 0
 

@@ -26,6 +26,8 @@ from pyhost.net.core.skbuff import (
     kfree_skb_reason,
 )
 from pyhost.net.core.sock import MsgHdr, sock_wait_for_wmem
+from pyhost.net.core.timestamping import sock_tx_timestamp
+from pyhost.net.core.ubuf import msg_zerocopy_realloc, skb_zcopy_set, skb_zerocopy_iter_dgram
 from pyhost.net.ipv4.ip_output import (
     ip_dont_fragment,
     ip_local_out,
@@ -36,14 +38,18 @@ from pyhost.net.ipv4.ip_output import (
     ip_sk_use_pmtu,
     net_xmit_errno,
 )
+from pyhost.net.ipv4.ip_sockglue import rt_tos2priority
 from pyhost.uapi.errno import EFAULT, EMSGSIZE, ENOBUFS
 from pyhost.uapi.ip import IP_DF, IP_HDR_LEN, IP_MAX_LEN, IP_PMTUDISC_DO, IP_PMTUDISC_PROBE
-from pyhost.uapi.socket import MSG_DONTWAIT, MSG_MORE
+from pyhost.uapi.net_tstamp import SOF_TIMESTAMPING_OPT_ID
+from pyhost.uapi.socket import MSG_DONTWAIT, MSG_MORE, MSG_ZEROCOPY
 
 if TYPE_CHECKING:
     from pyhost.mm.page_frag import PageFrag
     from pyhost.net.core.dst import DstEntry
     from pyhost.net.core.sock import InetSock
+    from pyhost.net.core.ubuf import UbufInfo
+    from pyhost.net.ipv4.ip_cmsg import IpcmCookie
 
 __all__ = ["InetCork", "ip_append_data", "ip_flush_pending", "ip_make_skb", "ip_send_skb"]
 
@@ -51,36 +57,62 @@ __all__ = ["InetCork", "ip_append_data", "ip_flush_pending", "ip_make_skb", "ip_
 class InetCork:
     """A datagram under construction. Linux: struct inet_cork and the queue beside it.
 
-    `length` counts transport header and payload; `fragsize` is the MTU; `tos` and `ttl` are -1
-    where the socket's own are meant.
+    `length` counts transport header and payload; `fragsize` is the MTU; with `gso_size` it is a row
+    of datagrams of that many bytes each, not cut here; `tx_flags` (SKBTX_*) asks for timestamps of
+    the first fragment.
     """
 
     __slots__ = (
-        "daddr", "dport", "dst", "fragsize", "length", "priority", "queue", "saddr", "sport", "tos",
-        "ttl",
+        "daddr", "dport", "dst", "fragsize", "gso_size", "length", "mark", "priority", "queue",
+        "saddr", "sport", "tos", "ttl", "tx_flags",
     )  # fmt: skip
 
     def __init__(
         self,
         sk: InetSock,
         dst: DstEntry,
+        ipc: IpcmCookie,
         saddr: int,
         daddr: int,
         dport: int,
-        tos: int = -1,
-        ttl: int = -1,
     ) -> None:
         self.dst = dst
         self.saddr = saddr
         self.daddr = daddr
         self.sport = sk.inet_sport
         self.dport = dport
-        self.tos = sk.tos if tos < 0 else tos
-        self.ttl = ip_select_ttl(sk, dst) if ttl < 0 else ttl
-        self.priority = sk.sk_priority
+        self.tos = sk.tos if ipc.tos < 0 else ipc.tos
+        self.ttl = ip_select_ttl(sk, dst) if ipc.ttl < 0 else ipc.ttl
+        self.priority = sk.sk_priority if ipc.tos < 0 else rt_tos2priority(ipc.tos)
+        self.mark = ipc.sockc.mark
+        self.gso_size = ipc.gso_size
         self.fragsize = dst.mtu() if ip_sk_use_pmtu(sk) else dst.dev.mtu
         self.length = 0
+        self.tx_flags = sock_tx_timestamp(ipc.sockc.tsflags)
         self.queue: deque[SkBuff] = deque()
+
+
+class _ZeroCopy:
+    """One call with MSG_ZEROCOPY. `uarg` is what it is noted under; `own` says that it is new and
+    the call holds a reference; `pages`: the program's pages are linked, else they are copied after
+    all and only the notification is due.
+    """
+
+    __slots__ = ("own", "pages", "uarg")
+
+    def __init__(self, uarg: UbufInfo, own: bool, pages: bool) -> None:
+        self.uarg = uarg
+        self.own = own
+        self.pages = pages
+        if not pages:
+            uarg.zerocopy = False
+
+    def end(self, err: int) -> None:
+        """The call is over. Linux: the label error of __ip_append_data."""
+        if err:
+            self.uarg.abort(self.own)
+        elif self.own:
+            self.uarg.complete(True)
 
 
 def ip_append_data(
@@ -98,7 +130,7 @@ def ip_append_data(
     0, or -EMSGSIZE, -EFAULT, -ENOBUFS, -EAGAIN and the socket's own errors; what was built before
     stays. Linux: __ip_append_data.
     """
-    mtu = cork.fragsize
+    mtu = IP_MAX_LEN if cork.gso_size else cork.fragsize
     maxfraglen = ((mtu - IP_HDR_LEN) & ~7) + IP_HDR_LEN
     limit = IP_MAX_LEN if ip_sk_ignore_df(sk) else mtu
     if cork.length + length > limit - IP_HDR_LEN:
@@ -109,26 +141,44 @@ def ip_append_data(
         and cork.dst.dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)
         and not flags & MSG_MORE
     )
+    zc = None
+    if flags & MSG_ZEROCOPY and length and sk.sk_zerocopy:
+        zc = _begin_zerocopy(sk, cork, length, partial)
+        if zc is None:
+            return -ENOBUFS
     cork.length += length
     left = length
-    while left > 0 or not cork.queue:
+    err = 0
+    while (left > 0 or not cork.queue) and not err:
         room = _room(cork, mtu, maxfraglen, left) if cork.queue else 0
         if room <= 0:
-            err = _new_fragment(sk, cork, maxfraglen, left, transhdrlen, flags)
-            if err:
-                cork.length -= left
-                return err
-            if partial:
-                cork.queue[-1].ip_summed = CHECKSUM_PARTIAL
-            left -= transhdrlen
-            transhdrlen = 0
+            err = _new_fragment(sk, cork, maxfraglen, left, transhdrlen, flags, zc)
+            if not err:
+                if partial:
+                    cork.queue[-1].ip_summed = CHECKSUM_PARTIAL
+                left -= transhdrlen
+                transhdrlen = 0
             continue
-        err = _fill(sk, cork.queue[-1], frag, msg, min(room, left))
-        if err:
-            cork.length -= left
-            return err
-        left -= min(room, left)
-    return 0
+        err = _fill(sk, cork.queue[-1], frag, msg, min(room, left), zc)
+        if not err:
+            left -= min(room, left)
+    if err:
+        cork.length -= left
+    if zc is not None:
+        zc.end(err)
+    return err
+
+
+def _begin_zerocopy(sk: InetSock, cork: InetCork, length: int, partial: bool) -> _ZeroCopy | None:
+    """MSG_ZEROCOPY: note the send; None when memory for that is short. The program's pages are
+    linked when the device gathers and sums. Linux: __ip_append_data.
+    """
+    tail = cork.queue[-1].shinfo.uarg if cork.queue else None
+    uarg = msg_zerocopy_realloc(sk, length, tail)
+    if uarg is None:
+        return None
+    pages = bool(cork.dst.dev.features & NETIF_F_SG) and partial
+    return _ZeroCopy(uarg, tail is None, pages)
 
 
 def _room(cork: InetCork, mtu: int, maxfraglen: int, left: int) -> int:
@@ -139,21 +189,29 @@ def _room(cork: InetCork, mtu: int, maxfraglen: int, left: int) -> int:
 
 
 def _new_fragment(
-    sk: InetSock, cork: InetCork, maxfraglen: int, left: int, transhdrlen: int, flags: int
+    sk: InetSock,
+    cork: InetCork,
+    maxfraglen: int,
+    left: int,
+    transhdrlen: int,
+    flags: int,
+    zc: _ZeroCopy | None,
 ) -> int:
     """Start a fragment: buffer, network header, and what the one before holds beyond a multiple of
     8.
     """
     net = sk.net
     dev = cork.dst.dev
-    mtu = cork.fragsize
+    mtu = IP_MAX_LEN if cork.gso_size else cork.fragsize
     previous = cork.queue[-1] if cork.queue else None
     gap = max(0, previous.len - maxfraglen) if previous is not None else 0
     datalen = left + gap
     if datalen > mtu - IP_HDR_LEN:
         datalen = maxfraglen - IP_HDR_LEN
     size = datalen + IP_HDR_LEN
-    if flags & MSG_MORE and not dev.features & NETIF_F_SG:
+    if cork.gso_size or (zc is not None and zc.pages):
+        size = transhdrlen + gap + IP_HDR_LEN
+    elif flags & MSG_MORE and not dev.features & NETIF_F_SG:
         size = mtu
     if previous is None:
         err = sock_wait_for_wmem(sk, sk.sndtimeo(bool(flags & MSG_DONTWAIT)))
@@ -175,15 +233,32 @@ def _new_fragment(
         skb.put_data(previous.copy_bits(maxfraglen, gap))
         previous.trim(maxfraglen)
     sk.set_owner_w(skb)
+    if cork.tx_flags:
+        _mark_tstamp(sk, cork, skb)
+    if zc is not None:
+        skb_zcopy_set(skb, zc.uarg)
     cork.queue.append(skb)
     return 0
 
 
-def _fill(sk: InetSock, skb: SkBuff, frag: PageFrag, msg: MsgHdr, size: int) -> int:
-    """Copy `size` bytes of user data to the end of a fragment: linear part first, then pages.
+def _mark_tstamp(sk: InetSock, cork: InetCork, skb: SkBuff) -> None:
+    """The first fragment carries the mark, numbered with OPT_ID. Linux: __ip_append_data."""
+    skb.shinfo.tx_flags, cork.tx_flags = cork.tx_flags, 0
+    if sk.sk_tsflags & SOF_TIMESTAMPING_OPT_ID:
+        skb.shinfo.tskey = sk.sk_tskey
+        sk.sk_tskey = sk.sk_tskey + 1 & 0xFFFFFFFF
 
-    Linux: ip_generic_getfrag.
+
+def _fill(
+    sk: InetSock, skb: SkBuff, frag: PageFrag, msg: MsgHdr, size: int, zc: _ZeroCopy | None
+) -> int:
+    """Add `size` bytes of user data to the end of a fragment: copied to the linear part first, then
+    to pages; or the program's own pages.
+
+    Linux: ip_generic_getfrag, skb_zerocopy_iter_dgram.
     """
+    if zc is not None and zc.pages:
+        return skb_zerocopy_iter_dgram(sk, skb, msg.iter, size)
     if not skb.data_len and skb.tailroom >= size:
         where = skb.put(size)
         return 0 if msg.iter.copy_from_iter_full(where, size) else -EFAULT
@@ -236,7 +311,7 @@ def ip_make_skb(sk: InetSock, cork: InetCork) -> SkBuff:
     skb.pull(IP_HDR_LEN)
     ip_push_header(skb, cork.tos, ident, frag_off, cork.ttl, protocol, saddr, daddr)
     skb.priority = cork.priority
-    skb.mark = sk.sk_mark
+    skb.mark = cork.mark
     skb.dst = dst
     return skb
 

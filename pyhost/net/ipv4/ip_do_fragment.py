@@ -81,7 +81,7 @@ def ip_do_fragment(net: Net, sk: Sock | None, skb: SkBuff, mtu: int, output: Out
         error = output(net, sk, piece)
         if error:
             for rest in pieces[index + 1 :]:
-                kfree_skb_reason(rest, drop_reason.NOT_SPECIFIED)
+                kfree_skb_reason(rest, drop_reason.FRAG_SEND_FAILED)
             net.count("IpFragFails")
             return error
         net.count("IpFragCreates")

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["IpFrags", "ipfrag_init"]
 
 
+PEER_THRESHOLD = 4096
+"""Senders that are remembered. Linux: inet_peer_threshold, which follows the size of memory."""
+
+
 class FragKey(NamedTuple):
     """What fragments of one packet have in common. Linux: struct frag_v4_compare_key."""
 
@@ -127,17 +131,18 @@ class IpFrags:
         return self._queue(queue, skb)
 
     def _find(self, iph: IpView) -> Ipq | None:
-        """The packet's queue, a new one if need be; None when memory is used up.
+        """The packet's queue, a new one if need be; None when memory is used up, for queues that
+        are there too.
 
         Linux: ip_find, inet_frag_find.
         """
+        ipv4 = self.net.ipv4
+        if self.mem > ipv4.sysctl_ipfrag_high_thresh:
+            return None
         key = FragKey(iph.saddr, iph.daddr, iph.id, iph.protocol)
         queue = self.queues.get(key)
         if queue is not None:
             return queue
-        ipv4 = self.net.ipv4
-        if self.mem > ipv4.sysctl_ipfrag_high_thresh:
-            return None
         kernel = self.net.kernel
         queue = Ipq(key, Timer(kernel, lambda: self._expire(key)), self.peer_rid.get(key.saddr, 0))
         queue.timer.mod(kernel.clock.now + ipv4.sysctl_ipfrag_time * NSEC_PER_SEC)
@@ -161,7 +166,7 @@ class IpFrags:
             queue.last_in and end > queue.end
         )  # fmt: skip
         if bad_end or end == offset:
-            self._discard(queue, skb, drop_reason.NOT_SPECIFIED)
+            self._discard(queue, skb, drop_reason.IP_INHDR)
             return None
         queue.end = max(queue.end, end)
         queue.last_in |= not more
@@ -199,10 +204,20 @@ class IpFrags:
         if not distance:
             return False
         start = queue.peer_rid
-        end = queue.peer_rid = self.peer_rid[queue.key.saddr] = (
-            self.peer_rid.get(queue.key.saddr, 0) + 1
-        )
+        end = queue.peer_rid = self._next_rid(queue.key.saddr)
         return bool(queue.frags) and end - start > distance
+
+    def _next_rid(self, saddr: int) -> int:
+        """Count one more fragment from a sender; the sender seen longest ago is forgotten when
+        there are too many.
+
+        Linux: inet_getpeer_v4, inet_peer_gc.
+        """
+        rid = self.peer_rid.pop(saddr, 0) + 1
+        if len(self.peer_rid) >= PEER_THRESHOLD:
+            del self.peer_rid[next(iter(self.peer_rid))]
+        self.peer_rid[saddr] = rid
+        return rid
 
     def _reinit(self, queue: Ipq) -> None:
         """Throw the old fragments away and begin again. Linux: ip_frag_reinit."""

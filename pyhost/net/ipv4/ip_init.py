@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from pyhost.net.ipv4.arp import arp_init
 from pyhost.net.ipv4.icmp import icmp_init
+from pyhost.net.ipv4.ip_forward import ip_forward
 from pyhost.net.ipv4.ip_fragment import ipfrag_init
 from pyhost.net.ipv4.ip_input import ip_local_deliver, ip_rcv
 from pyhost.net.ipv4.ip_output import ip_mc_output, ip_output
 from pyhost.net.ipv4.netns_ipv4 import NetnsIpv4
+from pyhost.net.ipv4.raw import raw_init
 from pyhost.net.ipv4.route import ip_rt_init
 from pyhost.net.ipv4.udp import udp_init
 from pyhost.uapi.ethernet import ETH_P_IP
@@ -30,9 +32,10 @@ def ip_init(net: Net) -> None:
     Linux: ip_init.
     """
     net.ipv4 = NetnsIpv4(net.kernel)
-    ip_rt_init(net, ip_output, ip_mc_output, ip_local_deliver)
+    ip_rt_init(net, ip_output, ip_mc_output, ip_local_deliver, ip_forward)
     arp_init(net)
     icmp_init(net)
     ipfrag_init(net)
     udp_init(net)
+    raw_init(net)
     net.ptype_base[ETH_P_IP] = ip_rcv

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyhost.net.core import drop_reason
 from pyhost.net.core.checksum import csum_bytes
+from pyhost.net.core.dst import DstEntry
 from pyhost.net.core.netdevice import NET_RX_DROP, NET_RX_SUCCESS
 from pyhost.net.core.skbuff import (
     CHECKSUM_COMPLETE,
@@ -20,11 +21,22 @@ from pyhost.net.core.skbuff import (
     consume_skb,
     kfree_skb_reason,
 )
-from pyhost.net.ipv4.route import ip_route_input
+from pyhost.net.ipv4.ip_options import ip_options_compile
+from pyhost.net.ipv4.raw import raw_local_deliver
+from pyhost.net.ipv4.route import RTN_UNREACHABLE, ip_route_input
 from pyhost.net.netfilter.core import NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, nf_hook
-from pyhost.uapi.errno import EHOSTUNREACH
+from pyhost.net.xfrm.xfrm_policy import xfrm_policy_check
+from pyhost.net.xfrm.xfrm_state import IPPROTO_ESP
+from pyhost.uapi.errno import EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH, EXDEV
 from pyhost.uapi.ethernet import PACKET_OTHERHOST
-from pyhost.uapi.icmp import ICMP_DEST_UNREACH, ICMP_PROT_UNREACH
+from pyhost.uapi.icmp import (
+    ICMP_DEST_UNREACH,
+    ICMP_HOST_UNREACH,
+    ICMP_NET_UNREACH,
+    ICMP_PARAMETERPROB,
+    ICMP_PKT_FILTERED,
+    ICMP_PROT_UNREACH,
+)
 from pyhost.uapi.ip import IP_HDR, IP_HDR_LEN, IP_MF, IP_OFFSET, IP_PROTOCOL_OFF, IPVERSION
 
 if TYPE_CHECKING:
@@ -33,6 +45,9 @@ if TYPE_CHECKING:
     from pyhost.net.net_namespace import Net
 
 __all__ = ["ip_local_deliver", "ip_rcv"]
+
+PLAIN_HEADER = IPVERSION << 4 | IP_HDR_LEN // 4
+"""The first byte of a header without options."""
 
 CSUM_OK = 0xFFFF
 """The sum over a header with a good checksum."""
@@ -117,17 +132,58 @@ def _ip_rcv_finish(net: Net, _sk: Sock | None, skb: SkBuff) -> int:
             return _no_route(net, skb, err)
         dst = skb.dst
         assert dst is not None
+    if skb.buf[skb.network_header] != PLAIN_HEADER and not _ip_rcv_options(net, skb):
+        return NET_RX_DROP
     assert dst.input is not None
     return dst.input(skb)
 
 
+def _ip_rcv_options(net: Net, skb: SkBuff) -> bool:
+    """Whether the header's options are good; else their fault was reported and the packet dropped.
+
+    Linux: ip_rcv_options.
+    """
+    where = skb.network_header
+    options = ip_options_compile(skb.buf[where + IP_HDR_LEN : skb.transport_header])
+    if options.fault < 0 and not options.source_route:
+        return True
+    net.count("IpInHdrErrors")
+    if options.fault >= 0:
+        pointer = IP_HDR_LEN + options.fault
+        net.icmp.send(skb, ICMP_PARAMETERPROB, 0, pointer << 24)
+    kfree_skb_reason(skb, drop_reason.IP_INHDR)
+    return False
+
+
+UNREACH_CODES = {
+    -EHOSTUNREACH: ICMP_HOST_UNREACH,
+    -ENETUNREACH: ICMP_NET_UNREACH,
+    -EACCES: ICMP_PKT_FILTERED,
+}
+"""What a router answers when it does not know the way, or may not go it."""
+
+
 def _no_route(net: Net, skb: SkBuff, err: int) -> int:
-    """Not for this host, or with addresses that cannot be; nothing is answered.
+    """Neither for this host nor through it, or with addresses that cannot be. A router tells the
+    sender.
 
     Linux: ip_error, ip_handle_martian_source.
     """
-    net.count("IpInAddrErrors" if err == -EHOSTUNREACH else "IpInMartians")
-    kfree_skb_reason(skb, drop_reason.IP_INADDRERRORS)
+    reason = drop_reason.IP_INADDRERRORS
+    if err == -EXDEV:
+        net.count("IPReversePathFilter")
+        reason = drop_reason.IP_RPFILTER
+    elif err == -EINVAL:
+        net.count("IpInMartians")
+    elif not net.ipv4.devconf.forwarding:
+        net.count("IpInAddrErrors" if err == -EHOSTUNREACH else "IpInNoRoutes")
+    else:
+        if err == -ENETUNREACH:
+            net.count("IpInNoRoutes")
+        assert skb.dev is not None
+        skb.dst = DstEntry(net, skb.dev, 0, 0, RTN_UNREACHABLE, net.fib.output)
+        net.icmp.send(skb, ICMP_DEST_UNREACH, UNREACH_CODES[err], 0)
+    kfree_skb_reason(skb, reason)
     return NET_RX_DROP
 
 
@@ -160,9 +216,20 @@ def _ip_local_deliver_finish(net: Net, _sk: Sock | None, skb: SkBuff) -> int:
     trace = net.kernel.trace
     if trace.on:
         trace.hit("ip_local_deliver", skb.key, protocol=protocol, len=skb.len)
+    if (
+        (skb.sp is not None or net.xfrm.policies["in"])
+        and protocol != IPPROTO_ESP
+        and not xfrm_policy_check(net, "in", skb)
+    ):
+        kfree_skb_reason(skb, drop_reason.XFRM_POLICY)
+        return NET_RX_DROP
     skb.pull(skb.transport_header - skb.data)
+    seen = bool(net.raw) and raw_local_deliver(net, skb, protocol)
     handler = net.inet_protos.get(protocol)
     mib = net.mib
+    if handler is None and seen:
+        consume_skb(skb)
+        return NET_RX_SUCCESS
     if handler is None:
         net.count("IpInUnknownProtos")
         net.icmp.send(skb, ICMP_DEST_UNREACH, ICMP_PROT_UNREACH, 0)

@@ -16,13 +16,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyhost.net.core import drop_reason
-from pyhost.net.core.gso import skb_gso_segment, skb_tcp_all_headers
+from pyhost.net.core.gso import skb_gso_segment, skb_gso_transport_seglen
 from pyhost.net.core.napi import netif_rx
 from pyhost.net.core.neighbour import neigh_lookup_or_create, neigh_output
 from pyhost.net.core.netdevice import NET_XMIT_CN, NETIF_F_TSO
 from pyhost.net.core.skbuff import CHECKSUM_UNNECESSARY, SkBuff, consume_skb, kfree_skb_reason
+from pyhost.net.core.sock import InetSock
 from pyhost.net.ipv4.ip_do_fragment import ip_fragment
-from pyhost.net.ipv4.route import ip_route_output
+from pyhost.net.ipv4.route import RTN_MULTICAST, ip_route_output
 from pyhost.net.netfilter.core import NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, nf_hook
 from pyhost.uapi.errno import EHOSTUNREACH, ENOBUFS, ENOMEM
 from pyhost.uapi.ethernet import ETH_P_IP, PACKET_LOOPBACK
@@ -35,23 +36,25 @@ from pyhost.uapi.ip import (
     IP_PMTUDISC_OMIT,
     IP_PMTUDISC_PROBE,
     IP_PMTUDISC_WANT,
+    IP_TTL_OFF,
     IPPROTO_TCP,
     IPVERSION,
 )
 
 if TYPE_CHECKING:
     from pyhost.net.core.dst import DstEntry
-    from pyhost.net.core.sock import InetSock, Sock
+    from pyhost.net.core.sock import Sock
     from pyhost.net.net_namespace import Net
 
 __all__ = [
     "dst_output", "ip_build_and_send_pkt", "ip_dont_fragment", "ip_finish_output",
     "ip_finish_output2", "ip_local_out", "ip_mc_output", "ip_output", "ip_push_header",
     "ip_queue_xmit", "ip_select_ident", "ip_select_ttl", "ip_send_unicast_reply", "ip_sk_ignore_df",
-    "ip_sk_use_pmtu", "net_xmit_errno",
+    "ip_sk_use_pmtu", "net_xmit_errno", "skb_gso_validate_network_len",
 ]  # fmt: skip
 
 IPV4_MIN_MTU = 68
+MAX_TOT_LEN = 0xFFFF
 
 VERSION_IHL = IPVERSION << 4 | IP_HDR_LEN // 4
 VERSION_IHL_WORD = VERSION_IHL << 8
@@ -81,11 +84,11 @@ def ip_push_header(
     daddr: int,
 ) -> None:
     """Push the 20 bytes of an IPv4 header without options, with length and checksum (RFC 791
-    section 3.1).
+    section 3.1). A super-packet may be longer than the length field can say, until it is cut.
     """
     where = skb.push(IP_HDR_LEN)
     skb.network_header = where
-    length = skb.len
+    length = skb.len if skb.len <= MAX_TOT_LEN else 0
     total = (
         VERSION_IHL_WORD + tos + length + ident + frag_off + (ttl << 8) + protocol + saddr + daddr
     )
@@ -296,18 +299,24 @@ def ip_output(net: Net, sk: Sock | None, skb: SkBuff) -> int:
 
 
 def ip_mc_output(net: Net, sk: Sock | None, skb: SkBuff) -> int:
-    """The output of a broadcast route: this host gets a copy too.
+    """The output of a broadcast route, and of a multicast route to a group of this host: it gets a
+    copy too, unless the socket does not want that (IP_MULTICAST_LOOP).
 
     Linux: ip_mc_output, dev_loopback_xmit.
     """
     dst = skb.dst
     assert dst is not None
+    if dst.type == RTN_MULTICAST and isinstance(sk, InetSock) and not sk.mc_loop:
+        return ip_output(net, sk, skb)
     copy = skb.clone()
     copy.dev = dst.dev
     copy.mac_header = copy.data
     copy.pkt_type = PACKET_LOOPBACK
     copy.ip_summed = CHECKSUM_UNNECESSARY
     netif_rx(copy)
+    if dst.type == RTN_MULTICAST and not skb.buf[skb.network_header + IP_TTL_OFF]:
+        consume_skb(skb)
+        return 0
     return ip_output(net, sk, skb)
 
 
@@ -318,7 +327,9 @@ def ip_finish_output(net: Net, sk: Sock | None, skb: SkBuff) -> int:
     """
     dst = skb.dst
     assert dst is not None
-    mtu = dst.mtu() if dst.pmtu or dst.metric_mtu else dst.dev.mtu
+    mtu = dst.dev.mtu
+    if (dst.pmtu or dst.metric_mtu or dst.mtu_locked) and _skb_uses_pmtu(skb):
+        mtu = dst.mtu()
     trace = net.kernel.trace
     if trace.on:
         trace.hit("ip_finish_output", skb.key, mtu=mtu)
@@ -329,23 +340,41 @@ def ip_finish_output(net: Net, sk: Sock | None, skb: SkBuff) -> int:
     return ip_finish_output2(net, sk, skb)
 
 
+def _skb_uses_pmtu(skb: SkBuff) -> bool:
+    """Whether the packet's socket believes in path MTUs; a packet without one does.
+
+    Linux: ip_skb_dst_mtu.
+    """
+    sk = skb.sk
+    return not isinstance(sk, InetSock) or ip_sk_use_pmtu(sk)
+
+
+def skb_gso_validate_network_len(skb: SkBuff, mtu: int) -> bool:
+    """Whether each segment of a super-packet fits into `mtu` bytes.
+
+    Linux: net/core/gso.c skb_gso_validate_network_len.
+    """
+    header_len = skb.transport_header - skb.network_header
+    return header_len + skb_gso_transport_seglen(skb) <= mtu
+
+
 def _ip_finish_output_gso(net: Net, sk: Sock | None, skb: SkBuff, mtu: int) -> int:
     """The device cuts it if each segment fits; else it is cut here and each segment fragmented.
 
     Linux: ip_finish_output_gso.
     """
-    headers = skb_tcp_all_headers(skb)
-    if headers + skb.shinfo.gso_size <= mtu:
+    if skb_gso_validate_network_len(skb, mtu):
         return ip_finish_output2(net, sk, skb)
     assert skb.dst is not None
     segments = skb_gso_segment(skb, skb.dst.dev.features & ~NETIF_F_TSO)
     if isinstance(segments, int):
         kfree_skb_reason(skb, drop_reason.SKB_GSO_SEG)
         return -ENOMEM
-    consume_skb(skb)
     result = 0
     for segment in segments:
+        segment.ignore_df = skb.ignore_df
         result = ip_fragment(net, sk, segment, mtu, ip_finish_output2) or result
+    consume_skb(skb)
     return result
 
 

@@ -1,45 +1,58 @@
-"""Socket options of level SOL_IP, and the error queue. Linux: net/ipv4/ip_sockglue.c."""
+"""Socket options of level SOL_IP. Linux: net/ipv4/ip_sockglue.c.
+
+What a datagram's control messages say is in ip_cmsg.py, the error queue in ip_errqueue.py.
+"""
 
 from __future__ import annotations
 
-from struct import Struct
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from pyhost.net.core.skbuff import SkBuff, alloc_skb, consume_skb
-from pyhost.uapi.errno import EAGAIN, EFAULT, EINVAL, ENOPROTOOPT, ENOTCONN
+from pyhost.net.core.dev import dev_get_by_index
+from pyhost.net.core.errqueue import skb_errqueue_purge
+from pyhost.net.ipv4.igmp import ip_mc_find_dev, ip_mc_join_group, ip_mc_leave_group
+from pyhost.net.ipv4.ip_cmsg import CMSG_FLAGS
+from pyhost.uapi.errno import (
+    EADDRNOTAVAIL,
+    EINVAL,
+    ENOPROTOOPT,
+    ENOTCONN,
+)
 from pyhost.uapi.ip import (
+    IP_ADD_MEMBERSHIP,
+    IP_BIND_ADDRESS_NO_PORT,
+    IP_DROP_MEMBERSHIP,
     IP_FREEBIND,
+    IP_HDRINCL,
+    IP_LOCAL_PORT_RANGE,
+    IP_MINTTL,
+    IP_MREQN,
     IP_MTU,
     IP_MTU_DISCOVER,
+    IP_MULTICAST_ALL,
+    IP_MULTICAST_IF,
+    IP_MULTICAST_LOOP,
+    IP_MULTICAST_TTL,
     IP_PMTUDISC_DONT,
     IP_PMTUDISC_OMIT,
     IP_RECVERR,
     IP_TOS,
     IP_TRANSPARENT,
     IP_TTL,
+    IP_UNICAST_IF,
     MAXTTL,
-    IpView,
 )
-from pyhost.uapi.socket import INT, MSG_ERRQUEUE, MSG_TRUNC, SOCK_STREAM, SOL_IP, pack_sockaddr_in
+from pyhost.uapi.socket import INT, SOCK_RAW, SOCK_STREAM, SOL_IP
 
 if TYPE_CHECKING:
-    from pyhost.net.core.sock import InetSock, MsgHdr
+    from pyhost.net.core.sock import InetSock
 
-__all__ = [
-    "SO_EE_ORIGIN_ICMP", "SO_EE_ORIGIN_LOCAL", "SockExerr", "ip_cmsg_send", "ip_getsockopt",
-    "ip_icmp_error", "ip_local_error", "ip_recv_error", "ip_setsockopt", "rt_tos2priority",
-]  # fmt: skip
+__all__ = ["ip_getsockopt", "ip_setsockopt", "rt_tos2priority"]
 
-SO_EE_ORIGIN_LOCAL = 1
-SO_EE_ORIGIN_ICMP = 2
-
-SOCK_EXTENDED_ERR = Struct("<IBBBBII")
-"""struct sock_extended_err: errno, origin, type, code, pad, info, data."""
-
-CMSGHDR = Struct("<QII")
-"""struct cmsghdr: length with this header, level, type; the data follows, padded to 8 bytes."""
+Setter = Callable[["InetSock", bytes], int]
 
 INET_ECN_MASK = 3
+IP_MREQ_SIZE = 8
 
 IP_TOS2PRIO = (0, 0, 0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 4, 4, 4, 4)
 """Priority by (tos & 0x1e) >> 1: best effort, bulk, interactive, interactive bulk.
@@ -53,40 +66,36 @@ def rt_tos2priority(tos: int) -> int:
     return IP_TOS2PRIO[(tos & 0x1E) >> 1]
 
 
-# -- options ---------------------------------------------------------------------------------------
+# -- setting ---------------------------------------------------------------------------------------
 
 
 def ip_setsockopt(sk: InetSock, level: int, optname: int, value: bytes) -> int:
-    """0, -EINVAL (value out of range), -ENOPROTOOPT (no such option). Linux: do_ip_setsockopt."""
+    """0, -EINVAL (value out of range), -ENOPROTOOPT (no such option, or not for this socket).
+
+    Linux: do_ip_setsockopt.
+    """
     if level != SOL_IP:
         return -ENOPROTOOPT
-    number = _number(value)
-    if optname == IP_TOS:
-        return _set_tos(sk, number & 0xFF)
-    if optname == IP_TTL:
-        if not value or (number != -1 and not 1 <= number <= MAXTTL):
-            return -EINVAL
-        sk.uc_ttl = number
-    elif optname == IP_MTU_DISCOVER:
-        if not IP_PMTUDISC_DONT <= number <= IP_PMTUDISC_OMIT:
-            return -EINVAL
-        sk.pmtudisc = number
-    elif optname == IP_RECVERR:
-        sk.recverr = bool(number)
-        if not number:
-            while sk.sk_error_queue:
-                consume_skb(sk.sk_error_queue.popleft())
-    elif optname == IP_FREEBIND:
+    if optname in CMSG_FLAGS:
+        bit = CMSG_FLAGS[optname][0]
+        sk.cmsg_flags = sk.cmsg_flags | bit if _number(value) else sk.cmsg_flags & ~bit
+        return 0
+    attribute = FLAG_OPTIONS.get(optname)
+    if attribute is not None:
         if not value:
             return -EINVAL
-        sk.inet_freebind = bool(number)
-    elif optname == IP_TRANSPARENT:
-        if not value:
-            return -EINVAL
-        sk.transparent = bool(number)
-    else:
-        return -ENOPROTOOPT
-    return 0
+        setattr(sk, attribute, bool(_number(value)))
+        return 0
+    setter = SETTERS.get(optname)
+    return -ENOPROTOOPT if setter is None else setter(sk, value)
+
+
+FLAG_OPTIONS = {
+    IP_FREEBIND: "inet_freebind",
+    IP_TRANSPARENT: "transparent",
+    IP_BIND_ADDRESS_NO_PORT: "bind_address_no_port",
+    IP_MULTICAST_LOOP: "mc_loop",
+}
 
 
 def _number(value: bytes) -> int:
@@ -96,8 +105,9 @@ def _number(value: bytes) -> int:
     return value[0] if value else 0
 
 
-def _set_tos(sk: InetSock, tos: int) -> int:
+def _set_tos(sk: InetSock, value: bytes) -> int:
     """TCP keeps the ECN bits to itself. Linux: __ip_sock_set_tos."""
+    tos = _number(value) & 0xFF
     if sk.sk_type == SOCK_STREAM:
         tos = tos & ~INET_ECN_MASK | sk.tos & INET_ECN_MASK
     if sk.tos != tos:
@@ -107,6 +117,134 @@ def _set_tos(sk: InetSock, tos: int) -> int:
     return 0
 
 
+def _set_ttl(sk: InetSock, value: bytes) -> int:
+    number = _number(value)
+    if not value or (number != -1 and not 1 <= number <= MAXTTL):
+        return -EINVAL
+    sk.uc_ttl = number
+    return 0
+
+
+def _set_minttl(sk: InetSock, value: bytes) -> int:
+    if not value or not 0 <= _number(value) <= MAXTTL:
+        return -EINVAL
+    sk.min_ttl = _number(value)
+    return 0
+
+
+def _set_mtu_discover(sk: InetSock, value: bytes) -> int:
+    if not IP_PMTUDISC_DONT <= _number(value) <= IP_PMTUDISC_OMIT:
+        return -EINVAL
+    sk.pmtudisc = _number(value)
+    return 0
+
+
+def _set_recverr(sk: InetSock, value: bytes) -> int:
+    sk.recverr = bool(_number(value))
+    if not sk.recverr:
+        skb_errqueue_purge(sk)
+    return 0
+
+
+def _set_hdrincl(sk: InetSock, value: bytes) -> int:
+    if sk.sk_type != SOCK_RAW:
+        return -ENOPROTOOPT
+    sk.hdrincl = bool(_number(value))
+    return 0
+
+
+def _set_unicast_if(sk: InetSock, value: bytes) -> int:
+    """The interface's number comes in network order. Linux: IP_UNICAST_IF."""
+    if len(value) != INT.size:
+        return -EINVAL
+    ifindex = int.from_bytes(value, "big")
+    if ifindex and dev_get_by_index(sk.net, ifindex) is None:
+        return -EADDRNOTAVAIL
+    sk.uc_index = ifindex
+    return 0
+
+
+def _set_local_port_range(sk: InetSock, value: bytes) -> int:
+    """Lowest port in the lower half, highest in the upper; 0 is the system's own."""
+    if len(value) != INT.size:
+        return -EINVAL
+    low, high = int.from_bytes(value[:2], "little"), int.from_bytes(value[2:], "little")
+    if low and high and low > high:
+        return -EINVAL
+    sk.local_port_range = (low, high) if low or high else None
+    return 0
+
+
+# -- multicast -------------------------------------------------------------------------------------
+
+
+def _set_multicast_ttl(sk: InetSock, value: bytes) -> int:
+    number = _number(value)
+    if sk.sk_type == SOCK_STREAM or not value or not -1 <= number <= MAXTTL:
+        return -EINVAL
+    sk.mc_ttl = 1 if number == -1 else number
+    return 0
+
+
+def _set_multicast_all(sk: InetSock, value: bytes) -> int:
+    if not value or _number(value) not in (0, 1):
+        return -EINVAL
+    sk.mc_all = bool(_number(value))
+    return 0
+
+
+def _mreq(value: bytes) -> tuple[int, int, int] | None:
+    """(group, address, interface) of an ip_mreqn, ip_mreq or, where that is allowed, an address."""
+    if len(value) < IP_MREQ_SIZE:
+        return None
+    group, addr, ifindex = IP_MREQN.unpack(value[: IP_MREQN.size].ljust(IP_MREQN.size, b"\0"))
+    return int.from_bytes(group, "big"), int.from_bytes(addr, "big"), ifindex
+
+
+def _set_multicast_if(sk: InetSock, value: bytes) -> int:
+    """The interface for multicasts; no address and no number takes it back."""
+    if sk.sk_type == SOCK_STREAM or len(value) < INT.size:
+        return -EINVAL
+    named = _mreq(value) or (0, int.from_bytes(value[:4], "big"), 0)
+    _, addr, ifindex = named
+    if not addr and not ifindex:
+        sk.mc_index = sk.mc_addr = 0
+        return 0
+    dev = ip_mc_find_dev(sk.net, 0, addr, ifindex)
+    if dev is None:
+        return -EADDRNOTAVAIL
+    sk.mc_index, sk.mc_addr = dev.ifindex, addr
+    return 0
+
+
+def _membership(change: Callable[[InetSock, int, int, int], int]) -> Setter:
+    def setter(sk: InetSock, value: bytes) -> int:
+        named = _mreq(value)
+        return -EINVAL if named is None or sk.sk_type == SOCK_STREAM else change(sk, *named)
+
+    return setter
+
+
+SETTERS: dict[int, Setter] = {
+    IP_TOS: _set_tos,
+    IP_TTL: _set_ttl,
+    IP_MINTTL: _set_minttl,
+    IP_MTU_DISCOVER: _set_mtu_discover,
+    IP_RECVERR: _set_recverr,
+    IP_HDRINCL: _set_hdrincl,
+    IP_UNICAST_IF: _set_unicast_if,
+    IP_LOCAL_PORT_RANGE: _set_local_port_range,
+    IP_MULTICAST_TTL: _set_multicast_ttl,
+    IP_MULTICAST_ALL: _set_multicast_all,
+    IP_MULTICAST_IF: _set_multicast_if,
+    IP_ADD_MEMBERSHIP: _membership(ip_mc_join_group),
+    IP_DROP_MEMBERSHIP: _membership(ip_mc_leave_group),
+}
+
+
+# -- getting ---------------------------------------------------------------------------------------
+
+
 def ip_getsockopt(sk: InetSock, level: int, optname: int, maxlen: int) -> bytes | int:
     """The value, at most `maxlen` bytes; -ENOPROTOOPT, -ENOTCONN (IP_MTU without a route).
 
@@ -114,7 +252,11 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int, maxlen: int) -> bytes 
     """
     if level != SOL_IP:
         return -ENOPROTOOPT
-    number = _get_option(sk, optname)
+    if optname == IP_MULTICAST_IF:
+        return sk.mc_addr.to_bytes(4, "big")[:maxlen]
+    if optname == IP_UNICAST_IF:
+        return sk.uc_index.to_bytes(4, "big")[:maxlen]
+    number = _get_number(sk, optname)
     if number is None:
         return -ENOPROTOOPT
     if optname == IP_MTU and not number:
@@ -124,139 +266,44 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int, maxlen: int) -> bytes 
     return INT.pack(number)[:maxlen]
 
 
-def _get_option(sk: InetSock, optname: int) -> int | None:
-    if optname == IP_TOS:
-        return sk.tos
-    if optname == IP_TTL:
-        return sk.uc_ttl if sk.uc_ttl >= 0 else sk.net.ipv4.sysctl_ip_default_ttl
-    if optname == IP_MTU_DISCOVER:
-        return sk.pmtudisc
-    if optname == IP_RECVERR:
-        return int(sk.recverr)
-    if optname == IP_MTU:
-        dst = sk.sk_dst_cache
-        return dst.mtu() if dst is not None and dst.check() else 0
-    if optname == IP_FREEBIND:
-        return int(sk.inet_freebind)
-    if optname == IP_TRANSPARENT:
-        return int(sk.transparent)
-    return None
+def _get_number(sk: InetSock, optname: int) -> int | None:
+    if optname in CMSG_FLAGS:
+        return int(bool(sk.cmsg_flags & CMSG_FLAGS[optname][0]))
+    attribute = ATTRIBUTES.get(optname)
+    if attribute is not None:
+        return int(getattr(sk, attribute))
+    getter = GETTERS.get(optname)
+    return None if getter is None else getter(sk)
 
 
-# -- control messages ------------------------------------------------------------------------------
+def _get_ttl(sk: InetSock) -> int:
+    return sk.uc_ttl if sk.uc_ttl >= 0 else sk.net.ipv4.sysctl_ip_default_ttl
 
 
-def ip_cmsg_send(control: bytes) -> tuple[int, int] | int:
-    """(tos, ttl) that control messages give to one datagram, -1 where there is none; -EINVAL.
-
-    Linux: ip_cmsg_send.
-    """
-    tos = ttl = -1
-    at = 0
-    while at + CMSGHDR.size <= len(control):
-        length, level, kind = CMSGHDR.unpack_from(control, at)
-        if length < CMSGHDR.size or at + length > len(control):
-            return -EINVAL
-        data = control[at + CMSGHDR.size : at + length]
-        at += length + 7 & ~7
-        if level != SOL_IP:
-            continue
-        if kind == IP_TTL and len(data) == INT.size:
-            ttl = _number(data)
-            if not 1 <= ttl <= MAXTTL:
-                return -EINVAL
-        elif kind == IP_TOS and len(data) in (1, INT.size):
-            tos = _number(data)
-            if not 0 <= tos <= 255:
-                return -EINVAL
-        else:
-            return -EINVAL
-    return tos, ttl
+def _get_mtu(sk: InetSock) -> int:
+    dst = sk.sk_dst_cache
+    return dst.mtu() if dst is not None and dst.check() else 0
 
 
-# -- error queue -----------------------------------------------------------------------------------
+def _get_local_port_range(sk: InetSock) -> int:
+    low, high = sk.local_port_range or (0, 0)
+    packed = high << 16 | low
+    return packed - (1 << 32) if packed >> 31 else packed
 
 
-class SockExerr(NamedTuple):
-    """`skb.cb` of an entry in `sk_error_queue`: what happened, to what destination, and who said
-    so.
+ATTRIBUTES = {
+    IP_TOS: "tos",
+    IP_MINTTL: "min_ttl",
+    IP_MTU_DISCOVER: "pmtudisc",
+    IP_RECVERR: "recverr",
+    IP_HDRINCL: "hdrincl",
+    IP_MULTICAST_TTL: "mc_ttl",
+    IP_MULTICAST_ALL: "mc_all",
+    **FLAG_OPTIONS,
+}
 
-    Linux: struct sock_exterr_skb.
-    """
-
-    errno: int
-    origin: int
-    type: int
-    code: int
-    info: int
-    addr: int
-    port: int
-    offender: int
-
-
-def ip_icmp_error(sk: InetSock, skb: SkBuff, errno: int, port: int, info: int) -> None:
-    """Keep an ICMP error for recvmsg(MSG_ERRQUEUE); `skb` is as an ICMP error handler gets it, its
-    payload is what followed the quoted transport header. Linux: ip_icmp_error.
-    """
-    buf = skb.buf
-    icmp_type, code = buf[skb.transport_header], buf[skb.transport_header + 1]
-    quoted = IpView(buf, skb.data)
-    offender = IpView(buf, skb.network_header).saddr
-    payload_at = min(quoted.header_len + 8, skb.len)
-    note = SockExerr(errno, SO_EE_ORIGIN_ICMP, icmp_type, code, info, quoted.daddr, port, offender)
-    _queue_err(sk, note, skb.copy_bits(payload_at, skb.len - payload_at))
-
-
-def ip_local_error(sk: InetSock, errno: int, daddr: int, port: int, info: int) -> None:
-    """Keep an error of this host's own, when the socket asked for them with IP_RECVERR.
-
-    Linux: ip_local_error.
-    """
-    if sk.recverr:
-        _queue_err(sk, SockExerr(errno, SO_EE_ORIGIN_LOCAL, 0, 0, info, daddr, port, 0), b"")
-
-
-def _queue_err(sk: InetSock, note: SockExerr, payload: bytes) -> None:
-    """Linux: sock_queue_err_skb."""
-    skb = alloc_skb(sk.net.skbs, len(payload))
-    if skb is None:
-        return
-    if sk.sk_rmem_alloc + skb.truesize >= sk.sk_rcvbuf:
-        consume_skb(skb)
-        return
-    skb.put_data(payload)
-    skb.cb = note
-    sk.set_owner_r(skb)
-    sk.sk_error_queue.append(skb)
-    if not sk.sock_dead:
-        sk.error_report()
-
-
-def ip_recv_error(sk: InetSock, msg: MsgHdr, length: int) -> int:
-    """recvmsg(MSG_ERRQUEUE): the oldest kept error, with the datagram's destination as name and its
-    payload as data.
-
-    -EAGAIN when there is none. Linux: ip_recv_error.
-    """
-    if not sk.sk_error_queue:
-        return -EAGAIN
-    skb = sk.sk_error_queue.popleft()
-    note: SockExerr = skb.cb
-    copied = min(length, skb.len)
-    if msg.iter.copy_to_iter(skb.data, copied) != copied:
-        consume_skb(skb)
-        return -EFAULT
-    if copied < skb.len:
-        msg.flags |= MSG_TRUNC
-    msg.name = pack_sockaddr_in(note.addr, note.port)
-    error = SOCK_EXTENDED_ERR.pack(note.errno, note.origin, note.type, note.code, 0, note.info, 0)
-    offender = pack_sockaddr_in(note.offender, 0) if note.origin == SO_EE_ORIGIN_ICMP else bytes(16)
-    data = error + offender
-    msg.control += CMSGHDR.pack(CMSGHDR.size + len(data), SOL_IP, IP_RECVERR) + data
-    msg.flags |= MSG_ERRQUEUE
-    consume_skb(skb)
-    following = sk.sk_error_queue[0].cb if sk.sk_error_queue else None
-    sk.sk_err = (
-        following.errno if following is not None and following.origin == SO_EE_ORIGIN_ICMP else 0
-    )
-    return copied
+GETTERS: dict[int, Callable[[InetSock], int]] = {
+    IP_TTL: _get_ttl,
+    IP_MTU: _get_mtu,
+    IP_LOCAL_PORT_RANGE: _get_local_port_range,
+}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyhost.kernel.clock import NSEC_PER_MSEC
 from pyhost.kernel.sysctl import SysctlError, SysctlTable, whole_number, whole_numbers
+from pyhost.net.ipv4.devconf import Ipv4Devconf
 from pyhost.uapi.ip import IPDEFTTL
 
 if TYPE_CHECKING:
@@ -29,13 +30,31 @@ class NetnsIpv4:
     """
 
     __slots__ = (
-        "_idents", "_idents_seed", "_kernel", "sysctl_icmp_echo_ignore_all",
-        "sysctl_icmp_echo_ignore_broadcasts", "sysctl_icmp_msgs_burst", "sysctl_icmp_msgs_per_sec",
-        "sysctl_icmp_ratelimit", "sysctl_icmp_ratemask", "sysctl_ip_default_ttl",
-        "sysctl_ip_local_port_range", "sysctl_ip_no_pmtu_disc", "sysctl_ip_nonlocal_bind",
-        "sysctl_ip_rt_min_pmtu", "sysctl_ip_rt_mtu_expires", "sysctl_ipfrag_high_thresh",
-        "sysctl_ipfrag_low_thresh", "sysctl_ipfrag_max_dist", "sysctl_ipfrag_time",
-        "sysctl_udp_rmem_min", "sysctl_udp_wmem_min",
+        "_idents",
+        "_idents_seed",
+        "_kernel",
+        "devconf",
+        "sysctl_icmp_echo_ignore_all",
+        "sysctl_icmp_echo_ignore_broadcasts",
+        "sysctl_icmp_msgs_burst",
+        "sysctl_icmp_msgs_per_sec",
+        "sysctl_icmp_ratelimit",
+        "sysctl_icmp_ratemask",
+        "sysctl_ip_default_ttl",
+        "sysctl_ip_forward_use_pmtu",
+        "sysctl_ip_local_port_range",
+        "sysctl_ip_no_pmtu_disc",
+        "sysctl_ip_nonlocal_bind",
+        "sysctl_ip_rt_gc_timeout",
+        "sysctl_ip_rt_min_advmss",
+        "sysctl_ip_rt_min_pmtu",
+        "sysctl_ip_rt_mtu_expires",
+        "sysctl_ipfrag_high_thresh",
+        "sysctl_ipfrag_low_thresh",
+        "sysctl_ipfrag_max_dist",
+        "sysctl_ipfrag_time",
+        "sysctl_udp_rmem_min",
+        "sysctl_udp_wmem_min",
     )  # fmt: skip
 
     def __init__(self, kernel: Kernel) -> None:
@@ -48,6 +67,9 @@ class NetnsIpv4:
         self.sysctl_ip_local_port_range = (32768, 60999)
         self.sysctl_ip_rt_min_pmtu = 552
         self.sysctl_ip_rt_mtu_expires = 600
+        self.sysctl_ip_rt_min_advmss = 256
+        self.sysctl_ip_rt_gc_timeout = 300
+        self.sysctl_ip_forward_use_pmtu = 0
         self.sysctl_ipfrag_high_thresh = 4 << 20
         self.sysctl_ipfrag_low_thresh = 3 << 20
         self.sysctl_ipfrag_time = 30
@@ -60,6 +82,7 @@ class NetnsIpv4:
         self.sysctl_icmp_echo_ignore_broadcasts = 1
         self.sysctl_udp_rmem_min = 4096
         self.sysctl_udp_wmem_min = 4096
+        self.devconf = Ipv4Devconf(kernel.net, kernel.sysctl)
         self._register(kernel.sysctl)
 
     def _register(self, table: SysctlTable) -> None:
@@ -73,6 +96,9 @@ class NetnsIpv4:
             "ip_no_pmtu_disc": ("sysctl_ip_no_pmtu_disc", whole_number(0, 3)),
             "ip_nonlocal_bind": ("sysctl_ip_nonlocal_bind", flag),
             "route.min_pmtu": ("sysctl_ip_rt_min_pmtu", whole_number(68)),
+            "route.min_adv_mss": ("sysctl_ip_rt_min_advmss", number),
+            "route.gc_timeout": ("sysctl_ip_rt_gc_timeout", number),
+            "ip_forward_use_pmtu": ("sysctl_ip_forward_use_pmtu", flag),
             "route.mtu_expires": ("sysctl_ip_rt_mtu_expires", number),
             "ipfrag_high_thresh": ("sysctl_ipfrag_high_thresh", number),
             "ipfrag_low_thresh": ("sysctl_ipfrag_low_thresh", number),

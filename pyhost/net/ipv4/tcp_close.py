@@ -1,4 +1,4 @@
-"""How a program ends a connection: shutdown, close, disconnect; and ICMP errors.
+"""How a program ends a connection: shutdown, close, disconnect.
 
 Linux: net/ipv4/tcp.c, inet_connection_sock.c, tcp_ipv4.c.
 """
@@ -15,26 +15,22 @@ from pyhost.net.core.sock import (
     TCP_CLOSE,
     TCP_FIN_WAIT2,
     TCP_LISTEN,
-    TCP_NEW_SYN_RECV,
-    TCP_SYN_RECV,
     TCP_SYN_SENT,
-    TCP_TIME_WAIT,
 )
 from pyhost.net.core.stream import sk_stream_wait_close
-from pyhost.net.ipv4.icmp import ICMP_ERR_CONVERT
 from pyhost.net.ipv4.inet_connection_sock import (
-    inet_csk_clear_xmit_timers,
     inet_csk_destroy_sock,
     inet_csk_reset_keepalive_timer,
 )
 from pyhost.net.ipv4.inet_hashtables import inet_put_port
-from pyhost.net.ipv4.route import ip_rt_update_pmtu
+from pyhost.net.ipv4.request_sock import reqsk_fastopen_remove
 from pyhost.net.ipv4.tcp_ctl import tcp_send_active_reset, tcp_send_fin
-from pyhost.net.ipv4.tcp_data import tcp_ofo_purge
-from pyhost.net.ipv4.tcp_done import tcp_done_with_error, tcp_set_state, tcp_write_queue_purge
+from pyhost.net.ipv4.tcp_done import tcp_set_state, tcp_write_queue_purge
+from pyhost.net.ipv4.tcp_fastopen_blackhole import tcp_fastopen_active_disable_ofo_check
 from pyhost.net.ipv4.tcp_minisocks import TCP_TIMEWAIT_LEN, tcp_time_wait
-from pyhost.net.ipv4.tcp_retransmit import tcp_retransmit_skb
-from pyhost.net.ipv4.tcp_sock import TCP_INIT_CWND, TCP_MSS_DEFAULT, TcpSock, between
+from pyhost.net.ipv4.tcp_ofo import tcp_ofo_purge
+from pyhost.net.ipv4.tcp_pacing import tcp_clear_xmit_timers
+from pyhost.net.ipv4.tcp_sock import TCP_INIT_CWND, TCP_MSS_DEFAULT, TcpSock
 from pyhost.net.ipv4.tcp_states import (
     ON_CLOSE,
     TCPF_CLOSE_WAIT,
@@ -44,22 +40,13 @@ from pyhost.net.ipv4.tcp_states import (
     TCPF_SYN_RECV,
 )
 from pyhost.net.ipv4.tcp_timer import tcp_fin_time
-from pyhost.net.ipv4.tcp_window import tcp_sync_mss
-from pyhost.uapi.errno import ECONNRESET, EHOSTUNREACH, EPROTO
-from pyhost.uapi.icmp import (
-    ICMP_DEST_UNREACH,
-    ICMP_FRAG_NEEDED,
-    ICMP_PARAMETERPROB,
-    ICMP_TIME_EXCEEDED,
-)
-from pyhost.uapi.ip import IpView
-from pyhost.uapi.tcp import TCP_FIN, TcpView
+from pyhost.uapi.errno import ECONNRESET
+from pyhost.uapi.tcp import TCP_FIN
 
 if TYPE_CHECKING:
-    from pyhost.net.core.skbuff import SkBuff
-    from pyhost.net.net_namespace import Net
+    pass
 
-__all__ = ["tcp_close", "tcp_disconnect", "tcp_shutdown", "tcp_v4_destroy_sock", "tcp_v4_err"]
+__all__ = ["tcp_close", "tcp_disconnect", "tcp_shutdown", "tcp_v4_destroy_sock"]
 
 MAY_RESET = TCPF_ESTABLISHED | TCPF_CLOSE_WAIT | TCPF_FIN_WAIT1 | TCPF_FIN_WAIT2 | TCPF_SYN_RECV
 SENDS_FIN = TCPF_ESTABLISHED | 1 << TCP_SYN_SENT | TCPF_CLOSE_WAIT
@@ -140,9 +127,25 @@ def _close_orphan(sk: TcpSock) -> None:
     sk.sk_socket = None
     sk.net.tcp.orphan_count += 1
     gone = sk.sk_state == TCP_FIN_WAIT2 and _orphan_fin_wait2(sk)
-    if not gone and sk.sk_state == TCP_CLOSE:
-        inet_csk_destroy_sock(sk)
+    if not gone:
+        if sk.sk_state != TCP_CLOSE and _too_many_orphans(sk):
+            tcp_set_state(sk, TCP_CLOSE)
+            tcp_send_active_reset(sk)
+            sk.net.count("TCPAbortOnMemory")
+        if sk.sk_state == TCP_CLOSE:
+            if sk.fastopen_rsk is not None:
+                reqsk_fastopen_remove(sk, sk.fastopen_rsk, False)
+            inet_csk_destroy_sock(sk)
     softirq.local_bh_enable()
+
+
+def _too_many_orphans(sk: TcpSock) -> bool:
+    """Whether the machine cannot afford one more connection without a process.
+
+    Linux: tcp_check_oom.
+    """
+    tcp = sk.net.tcp
+    return tcp.orphan_count > tcp.max_orphans or tcp.memory_allocated > tcp.mem[2]
 
 
 def _orphan_fin_wait2(sk: TcpSock) -> bool:
@@ -172,11 +175,13 @@ def _listen_stop(sk: TcpSock) -> None:
         sk.sk_ack_backlog -= 1
         softirq = sk.net.kernel.softirq
         softirq.local_bh_disable()
+        tcp_disconnect(child, 0)
         child.sock_dead = True
         sk.net.tcp.orphan_count += 1
-        tcp_disconnect(child, 0)
+        child.fastopen_rsk = None
         inet_csk_destroy_sock(child)
         softirq.local_bh_enable()
+    sk.fastopenq = None
 
 
 # -- disconnect ------------------------------------------------------------------------------------
@@ -198,7 +203,7 @@ def tcp_disconnect(sk: TcpSock, _flags: int) -> int:
             sk.sk_err = ECONNRESET
         elif state == TCP_SYN_SENT:
             sk.sk_err = ECONNRESET
-    inet_csk_clear_xmit_timers(sk)
+    tcp_clear_xmit_timers(sk)
     _purge_receive_queue(sk)
     tcp_write_queue_purge(sk)
     tcp_ofo_purge(sk)
@@ -226,6 +231,12 @@ def _forget_connection(sk: TcpSock) -> None:
     sk.snd_wscale = sk.rcv_wscale = 0
     sk.ts_recent = sk.ts_recent_stamp = 0
     sk.dsack = None
+    sk.defer_connect = False
+    sk.fastopen_req = None
+    sk.fastopen_client_fail = 0
+    sk.syn_fastopen = sk.syn_data = sk.syn_data_acked = False
+    sk.urg_data = 0
+    sk.sock_done = False
     sk.rcv_nxt = sk.copied_seq = sk.rcv_wup = 0
     sk.total_retrans = 0
     sk.window_clamp = 0
@@ -238,80 +249,11 @@ def tcp_v4_destroy_sock(sk: TcpSock) -> None:
 
     Linux: tcp_v4_destroy_sock, inet_sock_destruct.
     """
-    inet_csk_clear_xmit_timers(sk)
+    tcp_clear_xmit_timers(sk)
+    tcp_fastopen_active_disable_ofo_check(sk)
     tcp_write_queue_purge(sk)
     _purge_receive_queue(sk)
     tcp_ofo_purge(sk)
     inet_put_port(sk)
+    sk.fastopen_req = None
     sk.frag.release()
-
-
-# -- ICMP ------------------------------------------------------------------------------------------
-
-
-def tcp_v4_err(net: Net, skb: SkBuff, info: int) -> int:
-    """An ICMP error that quotes a segment of ours; `skb.data` is at the quoted IP header. Always 0.
-
-    Linux: tcp_v4_err.
-    """
-    quoted = IpView(skb.buf, skb.data)
-    header = TcpView(skb.buf, skb.data + quoted.header_len)
-    icmp_type, code = skb.buf[skb.transport_header], skb.buf[skb.transport_header + 1]
-    sk = net.tcp.ehash.get((quoted.daddr, quoted.saddr, header.dest << 16 | header.source))
-    if sk is None:
-        net.count("IcmpInErrors")
-        return 0
-    if sk.sk_state in (TCP_TIME_WAIT, TCP_NEW_SYN_RECV) or not isinstance(sk, TcpSock):
-        return 0
-    seq = header.seq
-    if not between(seq, sk.snd_una, sk.snd_nxt):
-        net.count("OutOfWindowIcmps")
-        return 0
-    if icmp_type == ICMP_DEST_UNREACH and code == ICMP_FRAG_NEEDED:
-        if not sk.owned_by_user:
-            _mtu_reduced(sk, info)
-        return 0
-    errors = {ICMP_PARAMETERPROB: EPROTO, ICMP_TIME_EXCEEDED: EHOSTUNREACH}
-    if icmp_type == ICMP_DEST_UNREACH:
-        err = ICMP_ERR_CONVERT[code].errno
-    elif icmp_type in errors:
-        err = errors[icmp_type]
-    else:
-        return 0
-    _report_icmp(sk, err)
-    return 0
-
-
-def _report_icmp(sk: TcpSock, err: int) -> None:
-    """Fatal while the connection is being made, a hint afterwards (RFC 1122 section 4.2.3.9).
-
-    Linux: tcp_v4_err.
-    """
-    if sk.sk_state in (TCP_SYN_SENT, TCP_SYN_RECV):
-        if not sk.owned_by_user:
-            tcp_done_with_error(sk, err)
-        else:
-            sk.sk_err_soft = err
-    elif not sk.owned_by_user and sk.recverr:
-        sk.sk_err = err
-        sk.error_report()
-    else:
-        sk.sk_err_soft = err
-
-
-def _mtu_reduced(sk: TcpSock, mtu: int) -> None:
-    """The path takes smaller packets: smaller segments, and the lost one at once.
-
-    Linux: tcp_v4_mtu_reduced, tcp_simple_retransmit.
-    """
-    if sk.sk_state in (TCP_LISTEN, TCP_CLOSE) or sk.icsk_pmtu_cookie <= mtu:
-        return
-    ip_rt_update_pmtu(sk.net, sk.inet_daddr, mtu, sk.sk_dst_cache)
-    dst = sk.sk_dst_cache
-    if dst is None:
-        return
-    sk.tcp_mstamp = sk.net.kernel.clock.now
-    mss = tcp_sync_mss(sk, dst.mtu())
-    for skb in tuple(sk.tcp_rtx_queue):
-        if skb.len > mss and tcp_retransmit_skb(sk, skb):
-            break

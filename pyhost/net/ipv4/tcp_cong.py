@@ -11,22 +11,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyhost.net.ipv4.tcp_sock import TCP_CA_OPEN, TCP_INIT_CWND
+from pyhost.net.core.sock import TCP_CLOSE_WAIT, TCP_ESTABLISHED
+from pyhost.net.ipv4.tcp_chrono import TCP_CHRONO_SNDBUF_LIMITED, tcp_chrono_start
+from pyhost.net.ipv4.tcp_sock import TCP_CA_CWR, TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_INIT_CWND
+from pyhost.uapi.rtnetlink import RTAX_INITCWND
 
 if TYPE_CHECKING:
     from pyhost.net.ipv4.tcp_sock import TcpSock
 
 __all__ = [
-    "CA_EVENT_CWND_RESTART", "CA_EVENT_LOSS", "CA_EVENT_TX_START", "RENO", "CongestionOps",
-    "tcp_assign_congestion_control", "tcp_ca_event", "tcp_cong_avoid_ai",
-    "tcp_cwnd_application_limited", "tcp_cwnd_restart", "tcp_cwnd_validate", "tcp_in_slow_start",
-    "tcp_init_cwnd", "tcp_is_cwnd_limited", "tcp_reno_ssthresh", "tcp_reno_undo_cwnd",
+    "CA_EVENT_COMPLETE_CWR", "CA_EVENT_CWND_RESTART", "CA_EVENT_LOSS", "CA_EVENT_TX_START", "RENO",
+    "CongestionOps", "tcp_assign_congestion_control", "tcp_ca_event", "tcp_cong_avoid_ai",
+    "tcp_current_ssthresh", "tcp_cwnd_application_limited", "tcp_cwnd_restart",
+    "tcp_cwnd_validate", "tcp_in_slow_start", "tcp_init_cwnd",
+    "tcp_is_cwnd_limited", "tcp_reno_ssthresh", "tcp_reno_undo_cwnd",
     "tcp_set_ca_state", "tcp_slow_start",
 ]  # fmt: skip
 
 CA_EVENT_TX_START = 0
 CA_EVENT_CWND_RESTART = 1
+CA_EVENT_COMPLETE_CWR = 2
 CA_EVENT_LOSS = 3
+
+TCPF_SENDING = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +152,19 @@ RENO = CongestionOps(
 # -- the window while the sender idles or is short of data -----------------------------------------
 
 
-def tcp_init_cwnd(_sk: TcpSock) -> int:
-    """The initial window (RFC 6928). Linux: tcp_init_cwnd."""
-    return TCP_INIT_CWND
+def tcp_init_cwnd(sk: TcpSock) -> int:
+    """The initial window: the route's, else RFC 6928's. Linux: tcp_init_cwnd."""
+    dst = sk.sk_dst_cache
+    initcwnd = 0 if dst is None else dst.metric(RTAX_INITCWND)
+    return initcwnd or TCP_INIT_CWND
 
 
 def tcp_current_ssthresh(sk: TcpSock) -> int:
-    """Linux: tcp_current_ssthresh."""
+    """The threshold as it is, or three quarters of a window that outgrew it; while the window is
+    being reduced it stands as it is. Linux: tcp_current_ssthresh.
+    """
+    if sk.icsk_ca_state in (TCP_CA_CWR, TCP_CA_RECOVERY):
+        return sk.snd_ssthresh
     return max(sk.snd_ssthresh, (sk.snd_cwnd >> 1) + (sk.snd_cwnd >> 2))
 
 
@@ -168,8 +181,7 @@ def tcp_cwnd_restart(sk: TcpSock, idle: int) -> None:
         cwnd >>= 1
     sk.snd_cwnd = max(cwnd, restart)
     sk.snd_cwnd_stamp = sk.net.kernel.clock.now
-    sk.max_packets_out = 0
-    sk.is_cwnd_limited = False
+    sk.snd_cwnd_used = 0
 
 
 def tcp_cwnd_application_limited(sk: TcpSock) -> None:
@@ -178,10 +190,11 @@ def tcp_cwnd_application_limited(sk: TcpSock) -> None:
     Linux: tcp_cwnd_application_limited.
     """
     if sk.icsk_ca_state == TCP_CA_OPEN and not sk.sock_nospace:
-        used = max(sk.max_packets_out, tcp_init_cwnd(sk))
+        used = max(sk.snd_cwnd_used, tcp_init_cwnd(sk))
         if used < sk.snd_cwnd:
             sk.snd_ssthresh = tcp_current_ssthresh(sk)
             sk.snd_cwnd = (sk.snd_cwnd + used) >> 1
+        sk.snd_cwnd_used = 0
     sk.snd_cwnd_stamp = sk.net.kernel.clock.now
 
 
@@ -193,15 +206,20 @@ def tcp_cwnd_validate(sk: TcpSock, is_cwnd_limited: bool) -> None:
     now = sk.tcp_mstamp
     out = sk.packets_out
     if (
-        not sk.cwnd_usage_seq - sk.snd_una & 0xFFFFFFFF
-        or sk.cwnd_usage_seq - sk.snd_una & 0x80000000
-        or is_cwnd_limited
+        is_cwnd_limited
+        or not (sk.snd_una - sk.cwnd_usage_seq) & 0x80000000
         or (not sk.is_cwnd_limited and out > sk.max_packets_out)
     ):
         sk.is_cwnd_limited = is_cwnd_limited
         sk.max_packets_out = out
         sk.cwnd_usage_seq = sk.snd_nxt
-    if tcp_is_cwnd_limited(sk):
+    if is_cwnd_limited or tcp_is_cwnd_limited(sk):
+        sk.snd_cwnd_used = 0
         sk.snd_cwnd_stamp = now
-    elif sk.net.tcp.slow_start_after_idle and now - sk.snd_cwnd_stamp >= sk.icsk_rto:
+        return
+    if out > sk.snd_cwnd_used:
+        sk.snd_cwnd_used = out
+    if sk.net.tcp.slow_start_after_idle and now - sk.snd_cwnd_stamp >= sk.icsk_rto:
         tcp_cwnd_application_limited(sk)
+    if sk.sock_nospace and not sk.sk_write_queue and 1 << sk.sk_state & TCPF_SENDING:
+        tcp_chrono_start(sk, TCP_CHRONO_SNDBUF_LIMITED)

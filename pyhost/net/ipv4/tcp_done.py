@@ -14,9 +14,12 @@ from pyhost.net.core.sock import (
     TCP_ESTABLISHED,
     TCP_SYN_SENT,
 )
-from pyhost.net.ipv4.inet_connection_sock import inet_csk_clear_xmit_timers, inet_csk_destroy_sock
+from pyhost.net.ipv4.inet_connection_sock import inet_csk_destroy_sock
 from pyhost.net.ipv4.inet_hashtables import inet_put_port
+from pyhost.net.ipv4.request_sock import reqsk_fastopen_remove
+from pyhost.net.ipv4.tcp_chrono import TCP_CHRONO_BUSY, tcp_chrono_stop
 from pyhost.net.ipv4.tcp_mem import sk_mem_reclaim, tcp_wmem_free_skb
+from pyhost.net.ipv4.tcp_pacing import tcp_clear_xmit_timers
 from pyhost.uapi.errno import ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ def tcp_write_queue_purge(sk: TcpSock) -> None:
     for queue in (sk.sk_write_queue, sk.tcp_rtx_queue):
         while queue:
             tcp_wmem_free_skb(sk, queue.popleft())
+    tcp_chrono_stop(sk, TCP_CHRONO_BUSY)
     sk.packets_out = sk.sacked_out = sk.lost_out = sk.retrans_out = 0
     sk.icsk_backoff = 0
     sk_mem_reclaim(sk)
@@ -62,7 +66,9 @@ def tcp_write_queue_purge(sk: TcpSock) -> None:
 def tcp_done(sk: TcpSock) -> None:
     """The connection is over. Linux: tcp_done."""
     tcp_set_state(sk, TCP_CLOSE)
-    inet_csk_clear_xmit_timers(sk)
+    tcp_clear_xmit_timers(sk)
+    if sk.fastopen_rsk is not None:
+        reqsk_fastopen_remove(sk, sk.fastopen_rsk, False)
     sk.sk_shutdown = SHUTDOWN_MASK
     if sk.sock_dead:
         inet_csk_destroy_sock(sk)

@@ -5,10 +5,8 @@ Linux: net/ipv4/tcp_ipv4.c, tcp_input.c.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from pyhost.kernel.timer import Timer
 from pyhost.net.core import drop_reason
 from pyhost.net.core.checksum import csum_tcpudp_nofold
 from pyhost.net.core.skbuff import (
@@ -21,47 +19,46 @@ from pyhost.net.core.skbuff import (
 from pyhost.net.core.sock import (
     TCP_CLOSE,
     TCP_ESTABLISHED,
-    TCP_LISTEN,
     TCP_NEW_SYN_RECV,
     TCP_SYN_RECV,
     TCP_SYN_SENT,
     TCP_TIME_WAIT,
 )
-from pyhost.net.ipv4.inet_connection_sock import inet_csk_reqsk_queue_is_full, sk_acceptq_is_full
 from pyhost.net.ipv4.inet_hashtables import inet_hash_connect, inet_lookup_listener
-from pyhost.net.ipv4.ip_output import ip_build_and_send_pkt
+from pyhost.net.ipv4.request_sock import RequestSock
 from pyhost.net.ipv4.route import RTN_BROADCAST, RTN_MULTICAST, ip_route_output
-from pyhost.net.ipv4.tcp_ctl import tcp_connect
+from pyhost.net.ipv4.syncookies import cookie_v4_check
+from pyhost.net.ipv4.tcp_conn_request import tcp_check_req, tcp_conn_request
+from pyhost.net.ipv4.tcp_connect import tcp_connect
 from pyhost.net.ipv4.tcp_done import tcp_set_state
-from pyhost.net.ipv4.tcp_input import tcp_parse_options, tcp_rcv_established, tcp_rcv_state_process
+from pyhost.net.ipv4.tcp_input import tcp_rcv_established
+from pyhost.net.ipv4.tcp_md5 import tcp_inbound_md5_hash
 from pyhost.net.ipv4.tcp_minisocks import (
     TCP_TW_ACK,
     TCP_TW_RST,
     TCP_TW_SYN,
-    RequestSock,
     TimewaitSock,
     tcp_timewait_state_process,
 )
-from pyhost.net.ipv4.tcp_reply import (
-    segment_end,
-    skb_addresses,
-    tcp_build_segment,
-    tcp_v4_send_ack,
-    tcp_v4_send_reset,
-)
-from pyhost.net.ipv4.tcp_sock import TCP_MSS_DEFAULT, TcpSkbCb, TcpSock
-from pyhost.net.ipv4.tcp_synrecv import tcp_v4_syn_recv_sock
-from pyhost.net.ipv4.tcp_window import (
-    TCPOLEN_TSTAMP_ALIGNED,
-    tcp_advertise_mss,
-    tcp_full_space,
-    tcp_make_wscale,
-    tcp_setup_caps,
-)
+from pyhost.net.ipv4.tcp_oow import tcp_oow_rate_limited
+from pyhost.net.ipv4.tcp_rcv_state import tcp_rcv_state_process
+from pyhost.net.ipv4.tcp_reply import segment_end, skb_addresses, tcp_v4_send_reset
+from pyhost.net.ipv4.tcp_sock import TcpSkbCb, TcpSock
+from pyhost.net.ipv4.tcp_syn_data import tcp_fastopen_defer_connect
+from pyhost.net.ipv4.tcp_validate import tcp_parse_options
+from pyhost.net.ipv4.tcp_window import tcp_setup_caps
 from pyhost.uapi.errno import EAFNOSUPPORT, EINVAL, ENETUNREACH
 from pyhost.uapi.ip import IPPROTO_TCP
 from pyhost.uapi.socket import AF_INET, SOCKADDR_IN, unpack_sockaddr_in
-from pyhost.uapi.tcp import TCP_ACK, TCP_FIN, TCP_HDR, TCP_HDR_LEN, TCP_RST, TCP_SYN, TcpOptions
+from pyhost.uapi.tcp import (
+    TCP_ACK,
+    TCP_FIN,
+    TCP_HDR,
+    TCP_HDR_LEN,
+    TCP_RST,
+    TCP_SYN,
+    TCP_URG,
+)
 
 if TYPE_CHECKING:
     from pyhost.net.core.skbuff import SkBuff
@@ -71,7 +68,9 @@ __all__ = ["tcp_v4_connect", "tcp_v4_do_rcv", "tcp_v4_rcv"]
 
 BACKLOG_SLACK = 64 << 10
 PACKET_HOST = 0
-NSEC_PER_TS = 1_000_000
+TS_HEADER_LEN = 32
+TS_HEADER_WORDS = TS_HEADER_LEN // 4
+"""A header that is no longer has no room for a signature beside the timestamp."""
 
 _unpack_header = TCP_HDR.unpack_from
 
@@ -103,13 +102,17 @@ def tcp_v4_connect(sk: TcpSock, uaddr: bytes) -> int:
     sk.inet_daddr, sk.inet_dport = daddr or dst.saddr, dport
     random = net.kernel.random
     tcp_set_state(sk, TCP_SYN_SENT)
+    sk.write_seq = 0
     err = inet_hash_connect(sk)
     if not err:
         tcp_setup_caps(sk, dst)
         sk.csum_pseudo = sk.inet_saddr + sk.inet_daddr + IPPROTO_TCP
-        sk.write_seq = random.getrandbits(32)
-        sk.tsoffset = random.getrandbits(32)
+        if not sk.write_seq:
+            sk.write_seq = random.getrandbits(32)
+            sk.tsoffset = random.getrandbits(32)
         sk.inet_id = random.getrandbits(16)
+        if tcp_fastopen_defer_connect(sk):
+            return 0
         err = tcp_connect(sk)
     if err:
         tcp_set_state(sk, TCP_CLOSE)
@@ -146,7 +149,7 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
     if skb.pkt_type != PACKET_HOST or not skb.may_pull(TCP_HDR_LEN):
         return _drop(net, skb, drop_reason.PKT_TOO_SMALL)
     at = skb.transport_header = skb.data
-    ports, seq, ack_seq, off_flags, window, _, _ = _unpack_header(skb.buf, at)
+    ports, seq, ack_seq, off_flags, window, _, urg_ptr = _unpack_header(skb.buf, at)
     size = off_flags >> 12 << 2
     if size < TCP_HDR_LEN or not skb.may_pull(size):
         return _drop(net, skb, drop_reason.PKT_TOO_SMALL)
@@ -160,6 +163,8 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
     cb.ack_seq = ack_seq
     cb.off_flags = off_flags & 0xFFFF
     cb.window = window
+    if off_flags & TCP_URG:
+        cb.urg_ptr = urg_ptr
     skb.cb = cb
     trace = net.kernel.trace
     if trace.on:
@@ -173,8 +178,14 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
     if found.sk_state == TCP_TIME_WAIT:
         return _time_wait_rcv(net, cast(TimewaitSock, found), skb, cb)
     if found.sk_state == TCP_NEW_SYN_RECV:
-        return _request_rcv(cast(RequestSock, found), skb, cb)
-    return _sock_rcv(cast(TcpSock, found), skb)
+        return _request_rcv(cast("RequestSock", found), skb, cb)
+    sk = cast(TcpSock, found)
+    if sk.md5sig_info or size > TS_HEADER_LEN:
+        reason = tcp_inbound_md5_hash(sk, skb, cb, saddr, daddr)
+        if reason:
+            kfree_skb_reason(skb, reason)
+            return 0
+    return _sock_rcv(sk, skb)
 
 
 def _drop(net: Net, skb: SkBuff, reason: str) -> int:
@@ -193,8 +204,12 @@ def _no_socket(net: Net, skb: SkBuff, cb: TcpSkbCb) -> int:
 def _sock_rcv(sk: TcpSock, skb: SkBuff) -> int:
     """Process now, or leave it to the task that owns the socket.
 
-    Linux: tcp_v4_rcv, tcp_add_backlog.
+    Linux: tcp_v4_rcv, tcp_segs_in, tcp_add_backlog.
     """
+    segs = skb.shinfo.gso_segs or 1
+    sk.segs_in += segs
+    if skb.len > skb.cb.off_flags >> 12 << 2:
+        sk.data_segs_in += segs
     if sk.owner is None:
         sk.hold()
         tcp_v4_do_rcv(sk, skb)
@@ -211,7 +226,7 @@ def tcp_v4_do_rcv(sk: TcpSock, skb: SkBuff) -> int:
     """A segment for a socket that nobody else works on. Linux: tcp_v4_do_rcv."""
     process = tcp_rcv_established if sk.sk_state == TCP_ESTABLISHED else tcp_rcv_state_process
     if process(sk, skb):
-        tcp_v4_send_reset(sk.net, skb, skb.cb)
+        tcp_v4_send_reset(sk.net, skb, skb.cb, sk)
         kfree_skb_reason(skb, drop_reason.TCP_RESET)
     return 0
 
@@ -228,7 +243,8 @@ def _time_wait_rcv(net: Net, tw: TimewaitSock, skb: SkBuff, cb: TcpSkbCb) -> int
             return _listen_rcv(listener, skb, cb, key, isn)
         verdict = TCP_TW_ACK
     if verdict == TCP_TW_ACK:
-        tw.send_ack()
+        if not tcp_oow_rate_limited(net, cb, "TCPACKSkippedTimeWait", tw):
+            tw.send_ack()
     elif verdict == TCP_TW_RST:
         tcp_v4_send_reset(net, skb, cb)
         tw.kill()
@@ -242,167 +258,49 @@ def _time_wait_rcv(net: Net, tw: TimewaitSock, skb: SkBuff, cb: TcpSkbCb) -> int
 def _listen_rcv(
     sk: TcpSock, skb: SkBuff, cb: TcpSkbCb, key: tuple[int, int, int], isn: int | None = None
 ) -> int:
-    """A segment for a listener: a SYN begins a connection, anything with an ACK is wrong here.
-
-    Linux: tcp_rcv_state_process, case TCP_LISTEN.
+    """A segment for a listener: a SYN begins a connection; an ACK may bring back a SYN cookie, and
+    is wrong else. Linux: tcp_v4_do_rcv, tcp_rcv_state_process, case TCP_LISTEN.
     """
+    reason = _auth_failure(sk, skb, cb, key)
+    if reason:
+        kfree_skb_reason(skb, reason)
+        return 0
     flags = cb.flags
-    if (
-        flags & TCP_RST
-        or not flags & (TCP_ACK | TCP_SYN)
-        or flags & (TCP_SYN | TCP_FIN) == TCP_SYN | TCP_FIN
-    ):
-        kfree_skb_reason(skb, drop_reason.TCP_FLAGS)
-    elif flags & TCP_ACK:
-        tcp_v4_send_reset(sk.net, skb, cb)
-        kfree_skb_reason(skb, drop_reason.TCP_FLAGS)
-    else:
-        accepted = _conn_request(sk, skb, cb, key, isn)
-        kfree_skb_reason(
-            skb, drop_reason.SKB_CONSUMED if accepted else drop_reason.TCP_LISTEN_OVERFLOW
-        )
+    if flags & (TCP_ACK | TCP_SYN | TCP_RST) == TCP_ACK:
+        child = cookie_v4_check(sk, cb, key, tcp_parse_options(skb, cb))
+        if child is not None:
+            return _child_process(sk, child, skb)
+    reason = drop_reason.TCP_FLAGS
+    if flags & TCP_ACK:
+        tcp_v4_send_reset(sk.net, skb, cb, sk)
+    elif flags & (TCP_SYN | TCP_RST | TCP_FIN) == TCP_SYN:
+        accepted = tcp_conn_request(sk, skb, cb, key, isn)
+        reason = drop_reason.SKB_CONSUMED if accepted else drop_reason.TCP_LISTEN_OVERFLOW
+    kfree_skb_reason(skb, reason)
     return 0
 
 
-def _conn_request(
-    sk: TcpSock, skb: SkBuff, cb: TcpSkbCb, key: tuple[int, int, int], isn: int | None
-) -> bool:
-    """Answer a SYN; False when there is no room for it. Linux: tcp_conn_request."""
-    net = sk.net
-    if inet_csk_reqsk_queue_is_full(sk):
-        net.count("TCPReqQFullDrop")
-        return False
-    if sk_acceptq_is_full(sk):
-        net.count("ListenOverflows")
-        net.count("ListenDrops")
-        return False
-    daddr, saddr, _ = key
-    dst = ip_route_output(net, daddr, saddr, sk.sk_bindtodevice, sk.tos, sk.sk_mark)
-    if isinstance(dst, int):
-        net.count("ListenDrops")
-        return False
-    req = RequestSock(sk, key, dst, cb.seq)
-    if isn is not None:
-        req.snt_isn = isn
-    _take_syn(sk, req, tcp_parse_options(skb, cb), cb)
-    net.tcp.ehash[key] = req
-    sk.listen_children[key] = req
-    req.arm(Timer(net.kernel, partial(_reqsk_timer, req)))
-    _send_synack(req)
-    return True
-
-
-def _take_syn(sk: TcpSock, req: RequestSock, options: TcpOptions, cb: TcpSkbCb) -> None:
-    """Keep what the SYN offers, and choose our window.
-
-    Linux: tcp_openreq_init, tcp_openreq_init_rwin.
-    """
-    tcp = sk.net.tcp
-    offered = TCP_MSS_DEFAULT if options.mss is None else options.mss
-    req.mss = max(min(offered, sk.user_mss or offered), 48)
-    req.tstamp_ok = bool(tcp.timestamps and options.timestamp is not None)
-    req.ts_recent = options.timestamp[0] if req.tstamp_ok and options.timestamp else 0
-    req.sack_ok = bool(tcp.sack and options.sack_perm)
-    req.wscale_ok = bool(tcp.window_scaling and options.wscale is not None)
-    req.snd_wscale = min(options.wscale or 0, 14)
-    mss = tcp_advertise_mss(sk, req.dst) - (TCPOLEN_TSTAMP_ALIGNED if req.tstamp_ok else 0)
-    space = tcp_full_space(sk)
-    clamp = sk.window_clamp or 65535 << 14
-    space = min(space, clamp)
-    req.rcv_wnd = space // mss * mss if space > mss else space
-    req.rcv_wscale = (
-        tcp_make_wscale(tcp, tcp_full_space(sk), sk.window_clamp) if req.wscale_ok else 0
-    )
-    req.window_clamp = min(65535 << req.rcv_wscale, clamp)
-
-
-def _send_synack(req: RequestSock) -> None:
-    """Linux: tcp_v4_send_synack, tcp_make_synack."""
-    sk = req.listener
-    net = sk.net
-    assert req.hash_key is not None
-    daddr, saddr, _ = req.hash_key
-    options = TcpOptions(mss=tcp_advertise_mss(sk, req.dst), sack_perm=req.sack_ok)
-    if req.tstamp_ok:
-        stamp = net.kernel.clock.now // NSEC_PER_TS + req.tsoffset & 0xFFFFFFFF
-        options.timestamp = (stamp, req.ts_recent)
-    if req.wscale_ok:
-        options.wscale = req.rcv_wscale
-    rcv_nxt = req.rcv_isn + 1 & 0xFFFFFFFF
-    window = min(req.rcv_wnd, 65535)
-    skb = tcp_build_segment(
-        net,
-        saddr,
-        daddr,
-        req.ports,
-        req.snt_isn,
-        rcv_nxt,
-        TCP_SYN | TCP_ACK,
-        window,
-        options.emit(),
-    )
-    if skb is not None:
-        skb.dst = req.dst
-        net.count("TcpOutSegs")
-        ip_build_and_send_pkt(skb, sk, saddr, daddr)
-
-
-def _reqsk_timer(req: RequestSock) -> None:
-    """The handshake's last ACK does not come: answer the SYN again, or give up.
-
-    Linux: reqsk_timer_handler.
-    """
-    sk = req.listener
-    if sk.sk_state != TCP_LISTEN or req.num_timeout >= sk.net.tcp.synack_retries:
-        sk.net.count("TCPTimeouts")
-        req.unlink()
-        return
-    req.num_timeout += 1
-    sk.net.count("TCPSynRetrans")
-    _send_synack(req)
-    assert req.timer is not None
-    req.arm(req.timer)
+def _auth_failure(sk: TcpSock, skb: SkBuff, cb: TcpSkbCb, key: tuple[int, int, int]) -> str:
+    """Why a segment's signature is wrong, or "" (the rule, at no cost)."""
+    if sk.md5sig_info or cb.off_flags >> 12 > TS_HEADER_WORDS:
+        return tcp_inbound_md5_hash(sk, skb, cb, key[0], key[1])
+    return ""
 
 
 def _request_rcv(req: RequestSock, skb: SkBuff, cb: TcpSkbCb) -> int:
     """A segment for a connection in SYN_RECV: the ACK that completes it, as a rule.
 
-    Linux: tcp_check_req.
+    Linux: tcp_v4_rcv, TCP_NEW_SYN_RECV.
     """
-    flags = cb.flags
-    reason = drop_reason.TCP_FLAGS
-    in_window = (cb.seq - req.rcv_isn - 1 & 0xFFFFFFFF) <= req.rcv_wnd
-    if flags & TCP_SYN and cb.seq == req.rcv_isn and not flags & (TCP_RST | TCP_ACK):
-        _send_synack(req)
-    elif not in_window:
-        if not flags & TCP_RST:
-            _request_ack(req)
-        reason = drop_reason.TCP_OVERWINDOW
-    elif flags & TCP_RST:
-        req.unlink()
-        reason = drop_reason.TCP_RESET
-    elif flags & TCP_ACK and cb.ack_seq != (req.snt_isn + 1) & 0xFFFFFFFF:
-        tcp_v4_send_reset(req.listener.net, skb, cb)
-    elif flags & TCP_ACK and not flags & TCP_SYN:
-        child = tcp_v4_syn_recv_sock(req, cb, tcp_parse_options(skb, cb))
-        if child is not None:
-            return _child_process(req.listener, child, skb)
-        reason = drop_reason.TCP_LISTEN_OVERFLOW
-    kfree_skb_reason(skb, reason)
+    reason = _auth_failure(req.listener, skb, cb, req.key)
+    if reason:
+        kfree_skb_reason(skb, reason)
+        return 0
+    child = tcp_check_req(req, skb, cb)
+    if child is not None:
+        return _child_process(req.listener, child, skb)
+    kfree_skb_reason(skb, drop_reason.TCP_RESET if cb.flags & TCP_RST else drop_reason.TCP_FLAGS)
     return 0
-
-
-def _request_ack(req: RequestSock) -> None:
-    """Linux: tcp_v4_reqsk_send_ack."""
-    assert req.hash_key is not None
-    daddr, saddr, _ = req.hash_key
-    net = req.listener.net
-    stamp = None
-    if req.tstamp_ok:
-        stamp = (net.kernel.clock.now // NSEC_PER_TS + req.tsoffset & 0xFFFFFFFF, req.ts_recent)
-    window = req.rcv_wnd >> req.rcv_wscale
-    seq, ack = req.snt_isn + 1 & 0xFFFFFFFF, req.rcv_isn + 1 & 0xFFFFFFFF
-    tcp_v4_send_ack(net, saddr, daddr, req.ports, seq, ack, window, stamp)
 
 
 def _child_process(parent: TcpSock, child: TcpSock, skb: SkBuff) -> int:

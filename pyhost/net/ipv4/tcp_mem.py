@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from pyhost.mm.memory import PAGE_SHIFT, PAGE_SIZE
 from pyhost.net.core.skbuff import MAX_TCP_HEADER, consume_skb
 from pyhost.net.core.stream import sk_stream_moderate_sndbuf
+from pyhost.net.core.ubuf import skb_zcopy_pure, zcopy_base_truesize
+from pyhost.net.ipv4.tcp_chrono import TCP_CHRONO_SNDBUF_LIMITED, tcp_chrono_stop
 from pyhost.net.ipv4.tcp_sock import TCP_INIT_CWND
 
 if TYPE_CHECKING:
@@ -56,14 +58,14 @@ def _raise_allocated(sk: TcpSock, size: int, pages: int, send: bool) -> bool:
         return True
     if allocated > pressure:
         tcp_enter_memory_pressure(sk)
-    if allocated <= hard:
-        if not send and sk.sk_rmem_alloc < tcp.rmem[0]:
-            return True
-        if send and sk.sk_wmem_queued < tcp.wmem[0]:
-            return True
-        if not tcp.memory_pressure or _below_fair_share(sk):
-            return True
-    elif send:
+    if allocated <= hard and (
+        (sk.sk_wmem_queued < tcp.wmem[0] if send else sk.sk_rmem_alloc < tcp.rmem[0])
+        or not tcp.memory_pressure
+        or _below_fair_share(sk)
+    ):
+        return True
+    if send:
+        # A writer over its send buffer will wait; one below it could not, so it must fail.
         sk_stream_moderate_sndbuf(sk)
         if sk.sk_wmem_queued + size >= sk.sk_sndbuf:
             return True
@@ -147,7 +149,7 @@ def tcp_wmem_free_skb(sk: TcpSock, skb: SkBuff) -> None:
     """An skb leaves the write or retransmit queue for good. Linux: tcp_wmem_free_skb."""
     size = skb.truesize
     sk.sk_wmem_queued -= size
-    sk_mem_uncharge(sk, size)
+    sk_mem_uncharge(sk, zcopy_base_truesize(skb) if skb_zcopy_pure(skb) else size)
     consume_skb(skb)
 
 
@@ -188,13 +190,22 @@ def _should_expand_sndbuf(sk: TcpSock) -> bool:
     return sk.packets_in_flight < sk.snd_cwnd
 
 
+def _new_space(sk: TcpSock) -> bool:
+    """Let the send buffer grow if it may, and wake writers if there is room; whether there is.
+
+    Linux: tcp_new_space.
+    """
+    if _should_expand_sndbuf(sk):
+        tcp_sndbuf_expand(sk)
+        sk.snd_cwnd_stamp = sk.net.kernel.clock.now
+    sk.sk_write_space(sk)
+    return not sk.sock_nospace
+
+
 def tcp_check_space(sk: TcpSock) -> None:
     """Wake a writer that ran out of send buffer, when there is room again.
 
-    Linux: tcp_check_space, tcp_new_space.
+    Linux: tcp_check_space.
     """
-    if sk.sock_nospace:
-        if _should_expand_sndbuf(sk):
-            tcp_sndbuf_expand(sk)
-            sk.snd_cwnd_stamp = sk.net.kernel.clock.now
-        sk.sk_write_space(sk)
+    if sk.sock_nospace and _new_space(sk):
+        tcp_chrono_stop(sk, TCP_CHRONO_SNDBUF_LIMITED)

@@ -1,9 +1,7 @@
-"""Connections that are not full sockets: those that begin and those that have ended. Linux:
-net/ipv4/tcp_minisocks.c, inet_timewait_sock.c.
+"""Connections that have ended. Linux: net/ipv4/tcp_minisocks.c, inet_timewait_sock.c.
 
-A `RequestSock` remembers a SYN until the handshake's last ACK makes a socket of it. A
-`TimewaitSock` remembers a closed connection, so that a late segment of it is answered and does not
-get into a new connection with the same addresses.
+A `TimewaitSock` remembers a closed connection, so that a late segment of it is answered and does
+not get into a new connection with the same addresses.
 """
 
 from __future__ import annotations
@@ -12,89 +10,32 @@ from typing import TYPE_CHECKING
 
 from pyhost.kernel.clock import NSEC_PER_SEC
 from pyhost.kernel.timer import Timer
-from pyhost.net.core.sock import TCP_FIN_WAIT2, TCP_NEW_SYN_RECV, TCP_TIME_WAIT
+from pyhost.net.core.sock import TCP_FIN_WAIT2, TCP_TIME_WAIT
 from pyhost.net.ipv4.inet_hashtables import inet_bind_bucket_put
 from pyhost.net.ipv4.tcp_done import tcp_done
+from pyhost.net.ipv4.tcp_metrics import tcp_update_metrics
 from pyhost.net.ipv4.tcp_reply import tcp_v4_send_ack
-from pyhost.net.ipv4.tcp_sock import TCP_TIMEOUT_INIT, after, before, between
+from pyhost.net.ipv4.tcp_sock import after, before, between
 from pyhost.uapi.tcp import TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, TcpOptions
 
 if TYPE_CHECKING:
-    from pyhost.net.core.dst import DstEntry
     from pyhost.net.ipv4.inet_hashtables import BindBucket
     from pyhost.net.ipv4.tcp_sock import TcpSkbCb, TcpSock
 
 __all__ = [
-    "TCP_TIMEWAIT_LEN", "TCP_TW_ACK", "TCP_TW_RST", "TCP_TW_SUCCESS", "TCP_TW_SYN", "RequestSock",
-    "TimewaitSock", "tcp_time_wait", "tcp_timewait_state_process",
+    "TCP_TIMEWAIT_LEN", "TCP_TW_ACK", "TCP_TW_RST", "TCP_TW_SUCCESS", "TCP_TW_SYN", "TimewaitSock",
+    "tcp_time_wait", "tcp_timewait_state_process",
 ]  # fmt: skip
 
 TCP_TIMEWAIT_LEN = 60 * NSEC_PER_SEC
 NSEC_PER_TS = 1_000_000
+LOOPBACK_NET = 127
+MAX_UNSCALED_WINDOW = 65535
 
 TCP_TW_SUCCESS = 0
 TCP_TW_RST = 1
 TCP_TW_ACK = 2
 TCP_TW_SYN = 3
-
-
-class RequestSock:
-    """A SYN that was answered.
-
-    Linux: struct tcp_request_sock. `hash_key` is (remote, local, remote port << 16 | local port).
-    """
-
-    __slots__ = (
-        "dst", "hash_key", "listener", "mss", "num_timeout", "rcv_isn", "rcv_wnd", "rcv_wscale",
-        "sack_ok", "sk_state",
-        "snd_wscale", "snt_isn", "stamp", "timer", "ts_recent", "tsoffset", "tstamp_ok",
-        "window_clamp", "wscale_ok",
-    )  # fmt: skip
-
-    def __init__(
-        self, listener: TcpSock, key: tuple[int, int, int], dst: DstEntry, rcv_isn: int
-    ) -> None:
-        random = listener.net.kernel.random
-        self.sk_state = TCP_NEW_SYN_RECV
-        self.listener = listener
-        self.hash_key: tuple[int, int, int] | None = key
-        self.dst = dst
-        self.rcv_isn = rcv_isn
-        self.snt_isn = random.getrandbits(32)
-        self.tsoffset = random.getrandbits(32)
-        self.mss = 536
-        self.tstamp_ok = self.sack_ok = self.wscale_ok = False
-        self.ts_recent = 0
-        self.snd_wscale = self.rcv_wscale = 0
-        self.rcv_wnd = self.window_clamp = 0
-        self.num_timeout = 0
-        self.stamp = listener.net.kernel.clock.now
-        self.timer: Timer | None = None
-
-    @property
-    def ports(self) -> int:
-        """Our port << 16 | the peer's, as our headers have it."""
-        assert self.hash_key is not None
-        word = self.hash_key[2]
-        return (word & 0xFFFF) << 16 | word >> 16
-
-    def arm(self, timer: Timer) -> None:
-        """Retransmit the SYN-ACK after 1, 2, 4 … s. Linux: reqsk_timeout."""
-        self.timer = timer
-        timer.mod(self.listener.net.kernel.clock.now + (TCP_TIMEOUT_INIT << self.num_timeout))
-
-    def unlink(self) -> None:
-        """Forget the request. Linux: inet_csk_reqsk_queue_drop."""
-        key = self.hash_key
-        if key is None:
-            return
-        self.hash_key = None
-        ehash = self.listener.net.tcp.ehash
-        if ehash.get(key) is self:
-            del ehash[key]
-        self.listener.listen_children.pop(key, None)
-        if self.timer is not None:
-            self.timer.delete()
 
 
 class TimewaitSock:
@@ -107,6 +48,7 @@ class TimewaitSock:
         "bind_bucket", "hash_key", "inet_rcv_saddr", "last_oow_ack_time", "net", "ports",
         "rcv_nxt", "rcv_wnd", "rcv_wscale",
         "sk_reuse", "sk_reuseport", "sk_state", "snd_nxt", "substate", "timer", "ts_recent",
+        "ts_recent_stamp",
         "tsoffset", "tstamp_ok",
     )  # fmt: skip
 
@@ -121,11 +63,14 @@ class TimewaitSock:
         self.rcv_nxt, self.snd_nxt = sk.rcv_nxt, sk.snd_nxt
         self.rcv_wnd, self.rcv_wscale = sk.rcv_wnd, sk.rcv_wscale
         self.tstamp_ok, self.ts_recent, self.tsoffset = sk.tstamp_ok, sk.ts_recent, sk.tsoffset
+        self.ts_recent_stamp = sk.ts_recent_stamp
         self.last_oow_ack_time = 0
         self.bind_bucket: BindBucket | None = sk.bind_bucket
         if self.bind_bucket is not None:
             self.bind_bucket.owners.append(self)
         self.timer = Timer(sk.net.kernel, self.kill)
+        if self.hash_key is not None:
+            sk.net.tcp.tw_count += 1
 
     def schedule(self, delay: int) -> None:
         """Linux: inet_twsk_reschedule."""
@@ -135,12 +80,30 @@ class TimewaitSock:
         """The connection is forgotten. Linux: inet_twsk_kill."""
         self.timer.delete()
         tcp = self.net.tcp
+        if self.hash_key is not None:
+            tcp.tw_count -= 1
         if self.hash_key is not None and tcp.ehash.get(self.hash_key) is self:
             del tcp.ehash[self.hash_key]
         self.hash_key = None
         if self.bind_bucket is not None:
             inet_bind_bucket_put(tcp, self.bind_bucket, self)
             self.bind_bucket = None
+
+    def give_way(self, sk: TcpSock) -> bool:
+        """Whether a new connection may have the addresses already (sysctl tcp_tw_reuse: 1 yes, 2
+        over loopback). The timestamps tell its segments from old ones, so the last one must be a
+        second old; its numbers begin beyond the old window. Linux: tcp_twsk_unique.
+        """
+        reuse = self.net.tcp.tw_reuse
+        local = sk.inet_daddr >> 24 == LOOPBACK_NET or sk.inet_daddr == sk.inet_saddr
+        age = self.net.kernel.clock.now - self.ts_recent_stamp
+        if not reuse or (reuse == 2 and not local) or not self.tstamp_ok or age <= NSEC_PER_SEC:
+            return False
+        sk.write_seq = (self.snd_nxt + MAX_UNSCALED_WINDOW + 2 & 0xFFFFFFFF) or 1
+        sk.ts_recent, sk.ts_recent_stamp = self.ts_recent, self.ts_recent_stamp
+        sk.tsoffset = self.tsoffset
+        self.kill()
+        return True
 
     def send_ack(self) -> None:
         """Linux: tcp_v4_timewait_ack."""
@@ -163,6 +126,12 @@ def tcp_time_wait(sk: TcpSock, substate: int, timeo: int) -> None:
 
     Linux: tcp_time_wait.
     """
+    tcp = sk.net.tcp
+    if tcp.tw_count >= tcp.max_tw_buckets:
+        sk.net.count("TCPTimeWaitOverflow")
+        tcp_update_metrics(sk)
+        tcp_done(sk)
+        return
     rto = (sk.icsk_rto << 2) - (sk.icsk_rto >> 1)
     tw = TimewaitSock(sk, substate)
     if tw.hash_key is not None:
@@ -171,6 +140,7 @@ def tcp_time_wait(sk: TcpSock, substate: int, timeo: int) -> None:
         timeo = TCP_TIMEWAIT_LEN
     tw.schedule(max(timeo, rto))
     sk.net.count("TW")
+    tcp_update_metrics(sk)
     tcp_done(sk)
 
 
@@ -187,6 +157,7 @@ def _paws_reject(tw: TimewaitSock, options: TcpOptions, flags: int) -> bool:
 def _learn_timestamp(tw: TimewaitSock, options: TcpOptions) -> None:
     if tw.tstamp_ok and options.timestamp is not None:
         tw.ts_recent = options.timestamp[0]
+        tw.ts_recent_stamp = tw.net.kernel.clock.now or 1
 
 
 def _in_fin_wait2(tw: TimewaitSock, cb: TcpSkbCb, options: TcpOptions, reject: bool) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pyhost.net.core.checksum import csum_tcpudp_nofold
 from pyhost.net.core.skbuff import CHECKSUM_PARTIAL, MAX_TCP_HEADER, SkBuff, alloc_skb
 from pyhost.net.ipv4.ip_output import ip_send_unicast_reply
+from pyhost.net.ipv4.tcp_md5 import tcp_md5_do_lookup, tcp_md5_sign
 from pyhost.uapi.ip import IP_DADDR_OFF, IP_SADDR_OFF, IPPROTO_TCP
 from pyhost.uapi.tcp import (
     TCP_ACK,
@@ -22,7 +23,7 @@ from pyhost.uapi.tcp import (
 )
 
 if TYPE_CHECKING:
-    from pyhost.net.ipv4.tcp_sock import TcpSkbCb
+    from pyhost.net.ipv4.tcp_sock import TcpSkbCb, TcpSock
     from pyhost.net.net_namespace import Net
 
 __all__ = [
@@ -68,10 +69,9 @@ def tcp_build_segment(
     return skb
 
 
-def tcp_v4_send_reset(net: Net, skb: SkBuff, cb: TcpSkbCb) -> None:
+def tcp_v4_send_reset(net: Net, skb: SkBuff, cb: TcpSkbCb, sk: TcpSock | None = None) -> None:
     """Answer a segment that belongs to nothing (RFC 9293 section 3.10.7.1). Never answers a RST.
-
-    Linux: tcp_v4_send_reset.
+    Signed with the key that `sk` has for the peer, if any. Linux: tcp_v4_send_reset.
     """
     if cb.flags & TCP_RST:
         return
@@ -84,8 +84,12 @@ def tcp_v4_send_reset(net: Net, skb: SkBuff, cb: TcpSkbCb) -> None:
         seq, ack, flags = cb.ack_seq, 0, TCP_RST
     else:
         seq, ack, flags = 0, cb.end_seq, TCP_RST | TCP_ACK
-    reply = tcp_build_segment(net, daddr, saddr, ports, seq, ack, flags, 0)
+    key = tcp_md5_do_lookup(sk, saddr) if sk is not None else None
+    options = TcpOptions(md5=bytes(16)).emit() if key is not None else b""
+    reply = tcp_build_segment(net, daddr, saddr, ports, seq, ack, flags, 0, options)
     if reply is not None:
+        if key is not None:
+            tcp_md5_sign(reply, daddr, saddr, key)
         ip_send_unicast_reply(net, reply, daddr, saddr)
         net.count("TcpOutSegs")
         net.count("TcpOutRsts")
@@ -100,11 +104,18 @@ def tcp_v4_send_ack(
     ack: int,
     window: int,
     timestamp: tuple[int, int] | None,
+    key: bytes | None = None,
 ) -> None:
-    """A pure ACK for a connection that is not a full socket. Linux: tcp_v4_send_ack."""
-    options = TcpOptions(timestamp=timestamp).emit()
+    """A pure ACK for a connection that is not a full socket, signed with `key` if there is one.
+
+    Linux: tcp_v4_send_ack.
+    """
+    digest = None if key is None else bytes(16)
+    options = TcpOptions(timestamp=timestamp, md5=digest).emit()
     reply = tcp_build_segment(net, saddr, daddr, ports, seq, ack, TCP_ACK, window, options)
     if reply is not None:
+        if key is not None:
+            tcp_md5_sign(reply, saddr, daddr, key)
         ip_send_unicast_reply(net, reply, saddr, daddr)
         net.count("TcpOutSegs")
 

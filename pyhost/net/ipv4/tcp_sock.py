@@ -24,22 +24,26 @@ from typing import TYPE_CHECKING, Any
 from pyhost.mm.page_frag import PageFrag
 from pyhost.net.core.sock import InetSock, Proto
 from pyhost.net.core.stream import sk_stream_write_space
+from pyhost.net.ipv4.tcp_ack_state import AckSample, RackState
+from pyhost.net.ipv4.win_minmax import WindowedMin
 
 if TYPE_CHECKING:
     from pyhost.kernel.timer import Timer
     from pyhost.net.core.skbuff import SkBuff
     from pyhost.net.ipv4.inet_hashtables import BindBucket
+    from pyhost.net.ipv4.request_sock import FastopenQueue, RequestSock
     from pyhost.net.ipv4.tcp_cong import CongestionOps
-    from pyhost.net.ipv4.tcp_minisocks import RequestSock
+    from pyhost.net.ipv4.tcp_fastopen_req import FastopenRequest
     from pyhost.net.net_namespace import Net
 
 __all__ = [
     "ICSK_ACK_NOW", "ICSK_ACK_PUSHED", "ICSK_ACK_PUSHED2", "ICSK_ACK_SCHED", "ICSK_ACK_TIMER",
-    "ICSK_TIME_PROBE0", "ICSK_TIME_RETRANS", "TCPCB_EVER_RETRANS", "TCPCB_LOST", "TCPCB_RETRANS",
-    "TCPCB_SACKED_ACKED", "TCPCB_SACKED_RETRANS", "TCPCB_TAGBITS", "TCP_CA_CWR", "TCP_CA_DISORDER",
-    "TCP_CA_LOSS", "TCP_CA_OPEN", "TCP_CA_RECOVERY", "TCP_INFINITE_SSTHRESH", "TCP_INIT_CWND",
-    "TCP_MIN_MSS", "TCP_MSS_DEFAULT", "TCP_NAGLE_CORK", "TCP_NAGLE_OFF", "TCP_NAGLE_PUSH",
-    "TCP_RTO_MAX", "TCP_TIMEOUT_INIT", "TcpSkbCb", "TcpSock", "after", "before", "between",
+    "ICSK_TIME_LOSS_PROBE", "ICSK_TIME_PROBE0", "ICSK_TIME_REO_TIMEOUT", "ICSK_TIME_RETRANS",
+    "TCPCB_EVER_RETRANS", "TCPCB_LOST", "TCPCB_RETRANS", "TCPCB_SACKED_ACKED",
+    "TCPCB_SACKED_RETRANS", "TCPCB_TAGBITS", "TCP_CA_CWR", "TCP_CA_DISORDER", "TCP_CA_LOSS",
+    "TCP_CA_OPEN", "TCP_CA_RECOVERY", "TCP_INFINITE_SSTHRESH", "TCP_INIT_CWND", "TCP_MIN_MSS",
+    "TCP_MSS_DEFAULT", "TCP_NAGLE_CORK", "TCP_NAGLE_OFF", "TCP_NAGLE_PUSH", "TCP_RTO_MAX",
+    "TCP_TIMEOUT_INIT", "TcpSkbCb", "TcpSock", "after", "before", "between",
 ]  # fmt: skip
 
 TCP_MSS_DEFAULT = 536
@@ -55,6 +59,8 @@ TCP_NAGLE_PUSH = 4
 
 ICSK_TIME_RETRANS = 1
 ICSK_TIME_PROBE0 = 3
+ICSK_TIME_LOSS_PROBE = 5
+ICSK_TIME_REO_TIMEOUT = 6
 
 ICSK_ACK_SCHED = 1
 ICSK_ACK_TIMER = 2
@@ -96,13 +102,20 @@ class TcpSkbCb:
     (ns, 0: never).
 
     `pcount` is how many wire segments it makes and `gso_size` their payload (0: one segment). Of a
-    received segment `off_flags` and `window` are the header's fields, unscaled.
+    received segment `off_flags` and `window` are the header's fields, unscaled. `txstamp_ack`: its
+    acknowledgement is to be timestamped.
     """
 
     __slots__ = (
         "ack_seq", "end_seq", "eor", "flags", "gso_size", "off_flags", "pcount", "sacked", "seq",
-        "tstamp", "window",
+        "tstamp", "tx_app_limited", "tx_delivered", "tx_delivered_mstamp", "tx_first_mstamp",
+        "txstamp_ack", "urg_ptr", "window",
     )  # fmt: skip
+
+    tx_app_limited: bool
+    tx_delivered: int
+    tx_first_mstamp: int
+    urg_ptr: int
 
     def __init__(self, seq: int, end_seq: int, flags: int) -> None:
         self.seq = seq
@@ -112,10 +125,18 @@ class TcpSkbCb:
         self.sacked = 0
         self.pcount = 1
         self.gso_size = 0
-        self.eor = False
+        self.eor = self.txstamp_ack = False
         self.tstamp = 0
+        self.tx_delivered_mstamp = 0
         self.off_flags = 0
         self.window = 0
+
+    def copy_tx(self, other: TcpSkbCb) -> None:
+        """Take over when the segment was sent and what was delivered then."""
+        self.tx_first_mstamp = other.tx_first_mstamp
+        self.tx_delivered_mstamp = other.tx_delivered_mstamp
+        self.tx_delivered = other.tx_delivered
+        self.tx_app_limited = other.tx_app_limited
 
 
 class TcpSock(InetSock):
@@ -130,125 +151,50 @@ class TcpSock(InetSock):
     """
 
     __slots__ = (
-        "accept_queue",
-        "advmss",
-        "bind_bucket",
-        "ca_priv",
-        "copied_seq",
-        "csum_pseudo",
-        "cwnd_usage_seq",
-        "deferred",
-        "delivered",
-        "dsack",
-        "frag",
-        "hash_key",
-        "high_seq",
-        "icsk_ack_ato",
-        "icsk_ack_last_seg_size",
-        "icsk_ack_lrcvtime",
-        "icsk_ack_pending",
-        "icsk_ack_pingpong",
-        "icsk_ack_quick",
-        "icsk_ack_rcv_mss",
-        "icsk_ack_timeout",
-        "icsk_backoff",
-        "icsk_ca_ops",
-        "icsk_ca_state",
-        "icsk_delack_timer",
-        "icsk_pending",
-        "icsk_pmtu_cookie",
-        "icsk_probes_out",
-        "icsk_probes_tstamp",
-        "icsk_retransmit_timer",
-        "icsk_retransmits",
-        "icsk_rto",
-        "icsk_rto_min",
-        "icsk_syn_retries",
-        "icsk_timeout",
-        "icsk_user_timeout",
-        "is_cwnd_limited",
-        "keepalive_intvl",
-        "keepalive_probes",
-        "keepalive_time",
-        "last_oow_ack_time",
-        "linger2",
-        "listen_children",
-        "lost_out",
-        "lsndtime",
-        "max_packets_out",
-        "max_window",
-        "mdev_max_us",
-        "mdev_us",
-        "min_rtt_us",
-        "mss_cache",
-        "mss_clamp",
-        "nonagle",
-        "notsent_lowat",
-        "ofo_queue",
-        "packets_out",
-        "ports",
-        "pred_off_flags",
-        "pred_window",
-        "prior_cwnd",
-        "prr_delivered",
-        "prr_out",
-        "pushed_seq",
-        "rcv_mss_ratio",
-        "rcv_nxt",
-        "rcv_ssthresh",
-        "rcv_tsecr",
-        "rcv_tstamp",
-        "rcv_tsval",
-        "rcv_wnd",
-        "rcv_wscale",
-        "rcv_wup",
-        "rcvq_copied",
-        "rcvq_space",
-        "rcvq_time",
-        "reordering",
-        "retrans_out",
-        "retrans_stamp",
-        "route_caps",
-        "rtt_seq",
-        "rttvar_us",
-        "rx_sack",
-        "sack_ok",
-        "sacked_out",
-        "saw_tstamp",
-        "selective_acks",
-        "sk_gso_max_size",
-        "sk_timer",
-        "sk_write_queue",
-        "snd_cwnd",
-        "snd_cwnd_cnt",
-        "snd_cwnd_stamp",
-        "snd_nxt",
-        "snd_sml",
-        "snd_ssthresh",
-        "snd_una",
-        "snd_wl1",
-        "snd_wnd",
-        "snd_wscale",
-        "srtt_us",
-        "syn_stamp",
-        "tcp_header_len",
-        "tcp_mstamp",
-        "tcp_rtx_queue",
-        "total_retrans",
-        "ts_recent",
-        "ts_recent_stamp",
-        "tsoffset",
-        "tsq_flags",
-        "tstamp_ok",
-        "user_mss",
-        "window_clamp",
-        "write_seq",
-        "wscale_ok",
+        "accept_queue", "ack_sample", "advmss", "app_limited", "bind_bucket", "bytes_acked",
+        "bytes_received", "bytes_retrans", "bytes_sent", "ca_priv", "chrono_start", "chrono_stat",
+        "chrono_type", "compressed_ack", "compressed_ack_rcv_nxt", "compressed_ack_timer",
+        "copied_seq", "csum_pseudo", "cwnd_usage_seq", "data_segs_in", "data_segs_out",
+        "defer_connect", "deferred", "delivered", "delivered_ce", "delivered_mstamp", "dsack",
+        "dsack_dups", "dsack_seen", "dup_ack_counter", "ecn_flags", "fastopen_client_fail",
+        "fastopen_connect", "fastopen_keys", "fastopen_no_cookie", "fastopen_req", "fastopen_rsk",
+        "fastopenq", "first_tx_mstamp", "frag", "frto", "gso_segs", "hash_key", "high_seq",
+        "highest_sack", "icsk_ack_ato", "icsk_ack_last_seg_size", "icsk_ack_lrcvtime",
+        "icsk_ack_pending", "icsk_ack_pingpong", "icsk_ack_quick", "icsk_ack_rcv_mss",
+        "icsk_ack_timeout", "icsk_backoff", "icsk_ca_ops", "icsk_ca_state", "icsk_delack_timer",
+        "icsk_pending", "icsk_pmtu_cookie", "icsk_probes_out", "icsk_probes_tstamp",
+        "icsk_retransmit_timer", "icsk_retransmits", "icsk_rto", "icsk_rto_min",
+        "icsk_syn_retries", "icsk_timeout", "icsk_user_timeout", "is_cwnd_limited",
+        "is_sack_reneg", "keepalive_intvl", "keepalive_probes", "keepalive_time",
+        "last_oow_ack_time", "linger2", "listen_children", "lost", "lost_out", "lsndtime",
+        "max_packets_out", "max_window", "md5sig_info", "mdev_max_us", "mdev_us", "min_rtt_us",
+        "mss_cache", "mss_clamp", "mtu_info", "mtu_probe_seq_end", "mtu_probe_seq_start",
+        "mtup_enabled", "mtup_probe_size", "mtup_probe_timestamp", "mtup_search_high",
+        "mtup_search_low", "nonagle", "notsent_lowat", "ofo_queue", "pacing_timer", "packets_out",
+        "ports", "pred_off_flags", "pred_window", "prior_cwnd", "prior_ssthresh", "prr_delivered",
+        "prr_out", "pushed_seq", "rack", "rate_app_limited", "rate_delivered", "rate_interval_us",
+        "rcv_mss_ratio", "rcv_nxt", "rcv_ooopack", "rcv_rtt_last_tsecr", "rcv_rtt_seq",
+        "rcv_rtt_time", "rcv_rtt_us", "rcv_ssthresh", "rcv_tsecr", "rcv_tstamp", "rcv_tsval",
+        "rcv_wnd", "rcv_wscale", "rcv_wup", "rcvq_seq", "rcvq_space", "rcvq_time", "recvmsg_inq",
+        "reord_seen", "reordering", "retrans_out", "retrans_stamp", "route_caps",
+        "rskq_defer_accept", "rto_stamp", "rtt_min", "rtt_seq", "rttvar_us", "rx_sack", "sack_ok",
+        "sacked_out", "saw_tstamp", "segs_in", "segs_out", "selective_acks", "sk_gso_max_segs",
+        "sk_gso_max_size", "sk_timer", "sk_write_pending", "sk_write_queue", "snd_cwnd",
+        "snd_cwnd_cnt", "snd_cwnd_stamp", "snd_cwnd_used", "snd_nxt", "snd_sml", "snd_ssthresh",
+        "snd_una", "snd_up", "snd_wl1", "snd_wnd", "snd_wscale", "sock_done", "srtt_us",
+        "syn_data", "syn_data_acked", "syn_fastopen", "syn_fastopen_ch", "syn_fastopen_exp",
+        "syn_stamp", "tcp_header_len", "tcp_mstamp", "tcp_rtx_queue", "tcp_tx_delay",
+        "tcp_wstamp_ns", "tlp_high_seq", "tlp_retrans", "total_retrans", "total_rto",
+        "total_rto_recoveries", "total_rto_time", "ts_recent", "ts_recent_stamp", "tsoffset",
+        "tsq_flags", "tstamp_ok", "undo_marker", "undo_retrans", "urg_data", "urg_seq", "user_mss",
+        "window_clamp", "write_seq", "wscale_ok",
     )  # fmt: skip
 
     icsk_retransmit_timer: Timer
     icsk_delack_timer: Timer
     sk_timer: Timer
+    pacing_timer: Timer
+    compressed_ack_timer: Timer
 
     def __init__(self, net: Net, family: int, sock_type: int, protocol: int, prot: Proto) -> None:
         super().__init__(net, family, sock_type, protocol, prot)
@@ -267,9 +213,13 @@ class TcpSock(InetSock):
         self.csum_pseudo = self.ports = 0
         self.route_caps = 0
         self.sk_gso_max_size = 65536
+        self.sk_gso_max_segs = 65535
+        self.gso_segs = 0
         self._init_timers()
         self._init_options()
         self._init_send()
+        self._init_fastopen()
+        self._init_counters()
         self._init_receive()
         self._init_congestion()
 
@@ -295,7 +245,7 @@ class TcpSock(InetSock):
         self.keepalive_time: int = 0
         self.keepalive_intvl: int = 0
         self.keepalive_probes: int = 0
-        self.notsent_lowat: int = self.net.tcp.notsent_lowat
+        self.notsent_lowat: int = 0
         self.mss_clamp = TCP_MSS_DEFAULT
         self.sack_ok = self.wscale_ok = self.tstamp_ok = False
         self.snd_wscale = self.rcv_wscale = 0
@@ -311,6 +261,38 @@ class TcpSock(InetSock):
         self.total_retrans = 0
         self.retrans_stamp = 0
         self.syn_stamp = 0
+        self.tcp_wstamp_ns = 0
+        self.tcp_tx_delay = 0
+        self.mtup_enabled = False
+        self.mtu_info = 0
+        self.mtup_search_high = self.mtup_search_low = 0
+        self.mtup_probe_size = self.mtup_probe_timestamp = 0
+        self.mtu_probe_seq_start = self.mtu_probe_seq_end = 0
+
+    def _init_fastopen(self) -> None:
+        """TCP Fast Open, as client (tcp_fastopen_client.py) and as server (tcp_fastopen.py)."""
+        self.fastopen_req: FastopenRequest | None = None
+        self.fastopen_rsk: RequestSock | None = None
+        self.fastopenq: FastopenQueue | None = None
+        self.fastopen_keys: tuple[bytes, ...] = ()
+        self.fastopen_client_fail = 0
+        self.fastopen_connect = self.fastopen_no_cookie = self.defer_connect = False
+        self.syn_data = self.syn_data_acked = False
+        self.syn_fastopen = self.syn_fastopen_exp = self.syn_fastopen_ch = False
+        self.sk_write_pending = 0
+
+    def _init_counters(self) -> None:
+        """What TCP_INFO tells, and the delivery rate (tcp_rate.py)."""
+        self.segs_in = self.segs_out = self.data_segs_in = self.data_segs_out = 0
+        self.bytes_sent = self.bytes_acked = self.bytes_retrans = self.bytes_received = 0
+        self.dsack_dups = self.reord_seen = self.rcv_ooopack = 0
+        self.total_rto = self.total_rto_recoveries = self.total_rto_time = self.rto_stamp = 0
+        self.chrono_type = self.chrono_start = 0
+        self.chrono_stat = [0, 0, 0]
+        self.delivered_ce = 0
+        self.first_tx_mstamp = self.delivered_mstamp = self.app_limited = 0
+        self.rate_delivered = self.rate_interval_us = 0
+        self.rate_app_limited = False
 
     def _init_receive(self) -> None:
         self.rcv_nxt = self.copied_seq = self.rcv_wup = 0
@@ -328,12 +310,18 @@ class TcpSock(InetSock):
         self.icsk_ack_ato = self.icsk_ack_lrcvtime = self.icsk_ack_timeout = 0
         self.icsk_ack_rcv_mss = TCP_MSS_DEFAULT
         self.icsk_ack_last_seg_size = 0
-        self.rcvq_space = self.rcvq_time = self.rcvq_copied = 0
+        self.rcvq_space = self.rcvq_time = self.rcvq_seq = 0
+        self.rcv_rtt_us = self.rcv_rtt_seq = self.rcv_rtt_time = self.rcv_rtt_last_tsecr = 0
+        self.compressed_ack = self.compressed_ack_rcv_nxt = self.dup_ack_counter = 0
+        self.urg_data = self.urg_seq = self.snd_up = 0
+        self.recvmsg_inq = self.sock_done = False
+        self.rskq_defer_accept = 0
+        self.md5sig_info: dict[tuple[int, int], bytes] = {}
 
     def _init_congestion(self) -> None:
         self.snd_cwnd = TCP_INIT_CWND
         self.snd_ssthresh = TCP_INFINITE_SSTHRESH
-        self.snd_cwnd_cnt = self.snd_cwnd_stamp = self.prior_cwnd = 0
+        self.snd_cwnd_cnt = self.snd_cwnd_stamp = self.snd_cwnd_used = self.prior_cwnd = 0
         self.prr_delivered = self.prr_out = 0
         self.delivered = 0
         self.max_packets_out = self.cwnd_usage_seq = 0
@@ -343,9 +331,27 @@ class TcpSock(InetSock):
         self.srtt_us = self.rttvar_us = self.mdev_max_us = self.rtt_seq = 0
         self.mdev_us = TCP_TIMEOUT_INIT // 1000
         self.min_rtt_us = 0xFFFFFFFF
+        self.rtt_min = WindowedMin()
         self.icsk_ca_state = TCP_CA_OPEN
         self.icsk_ca_ops: CongestionOps = self.net.tcp.congestion[self.net.tcp.congestion_control]
         self.ca_priv: Any = None
+        self._init_recovery()
+
+    def _init_recovery(self) -> None:
+        """What telling, repairing and taking back losses needs (tcp_recovery.py)."""
+        self.ack_sample = AckSample()
+        self.rack = RackState()
+        self.lost = 0
+        self.highest_sack = 0
+        self.dsack_seen = False
+        self.is_sack_reneg = False
+        self.frto = False
+        self.tlp_high_seq: int | None = None
+        self.tlp_retrans = False
+        self.undo_marker: int | None = None
+        self.undo_retrans = 0
+        self.prior_ssthresh = 0
+        self.ecn_flags = 0
 
     @property
     def packets_in_flight(self) -> int:

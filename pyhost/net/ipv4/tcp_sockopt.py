@@ -1,6 +1,7 @@
-"""Socket options of TCP, and TCP_INFO.
+"""Socket options of TCP. Linux: net/ipv4/tcp.c (do_tcp_setsockopt, do_tcp_getsockopt).
 
-Linux: net/ipv4/tcp.c (do_tcp_setsockopt, do_tcp_getsockopt, tcp_get_info).
+An option is a row in a table: `SETTERS` and `GETTERS` for those that are a number, `BYTES_SETTERS`
+and `BYTES_GETTERS` for the rest.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pyhost.net.ipv4.inet_connection_sock import (
 )
 from pyhost.net.ipv4.ip_sockglue import ip_getsockopt, ip_setsockopt
 from pyhost.net.ipv4.tcp_cong import tcp_assign_congestion_control
-from pyhost.net.ipv4.tcp_data import tcp_enter_quickack_mode
-from pyhost.net.ipv4.tcp_output import tcp_push_pending_frames
+from pyhost.net.ipv4.tcp_delack import tcp_enter_quickack_mode
+from pyhost.net.ipv4.tcp_info import tcp_get_info
 from pyhost.net.ipv4.tcp_recvmsg import tcp_cleanup_rbuf
 from pyhost.net.ipv4.tcp_sock import (
     ICSK_ACK_PUSHED,
@@ -27,14 +28,21 @@ from pyhost.net.ipv4.tcp_sock import (
     TCP_NAGLE_PUSH,
     TcpSock,
 )
+from pyhost.net.ipv4.tcp_sockopt_conn import (
+    CONNECTION_BYTES_GETTERS,
+    CONNECTION_BYTES_SETTERS,
+    CONNECTION_GETTERS,
+    CONNECTION_SETTERS,
+)
 from pyhost.net.ipv4.tcp_states import TCPF_CAN_SEND
-from pyhost.uapi.errno import EINVAL, ENOENT, ENOPROTOOPT
+from pyhost.net.ipv4.tcp_xmit import tcp_push_pending_frames
+from pyhost.uapi.errno import EINVAL, ENOENT, ENOPROTOOPT, EPERM
 from pyhost.uapi.socket import INT, SOL_IP, SOL_TCP
 from pyhost.uapi.tcp import (
+    TCP_CC_INFO,
     TCP_CONGESTION,
     TCP_CORK,
     TCP_INFO,
-    TCP_INFO_STRUCT,
     TCP_KEEPCNT,
     TCP_KEEPIDLE,
     TCP_KEEPINTVL,
@@ -42,21 +50,26 @@ from pyhost.uapi.tcp import (
     TCP_MAXSEG,
     TCP_NODELAY,
     TCP_NOTSENT_LOWAT,
+    TCP_QUEUE_SEQ,
     TCP_QUICKACK,
+    TCP_REPAIR,
+    TCP_REPAIR_QUEUE,
+    TCP_REPAIR_WINDOW,
     TCP_SYNCNT,
+    TCP_THIN_DUPACK,
+    TCP_TIMESTAMP,
+    TCP_TX_DELAY,
+    TCP_ULP,
     TCP_USER_TIMEOUT,
     TCP_WINDOW_CLAMP,
 )
 
-__all__ = ["tcp_get_info", "tcp_getsockopt", "tcp_set_keepalive", "tcp_setsockopt"]
+__all__ = ["tcp_getsockopt", "tcp_set_keepalive", "tcp_setsockopt"]
 
 MAX_TCP_KEEPIDLE = 32767
 TCP_FIN_TIMEOUT_MAX = 120
 SOCK_MIN_RCVBUF = 2304
-
-TCPI_OPT_TIMESTAMPS = 1
-TCPI_OPT_SACK = 2
-TCPI_OPT_WSCALE = 4
+TCP_CA_NAME_MAX = 16
 
 
 # -- setting ---------------------------------------------------------------------------------------
@@ -143,14 +156,18 @@ def _set_linger2(sk: TcpSock, value: int) -> int:
 
 
 def _set_window_clamp(sk: TcpSock, value: int) -> int:
-    """Linux: tcp_set_window_clamp."""
+    """Bound the window we offer. What was offered already stays. Linux: tcp_set_window_clamp."""
     if not value:
         if sk.sk_state != TCP_CLOSE:
             return -EINVAL
         sk.window_clamp = 0
         return 0
-    sk.window_clamp = max(value, SOCK_MIN_RCVBUF // 2)
-    sk.rcv_ssthresh = min(sk.rcv_ssthresh, sk.window_clamp)
+    old = sk.window_clamp
+    sk.window_clamp = new = max(value, SOCK_MIN_RCVBUF // 2)
+    if new < old:
+        sk.rcv_ssthresh = min(sk.rcv_ssthresh, new)
+    elif new > old:
+        sk.rcv_ssthresh = max(min(sk.rcv_wnd, new), sk.rcv_ssthresh)
     return 0
 
 
@@ -176,9 +193,26 @@ def _set_user_timeout(sk: TcpSock, value: int) -> int:
 
 
 def _set_notsent_lowat(sk: TcpSock, value: int) -> int:
-    sk.notsent_lowat = value & 0xFFFFFFFF or sk.net.tcp.notsent_lowat
+    """0: as the sysctl says."""
+    sk.notsent_lowat = value & 0xFFFFFFFF
     sk.sk_write_space(sk)
     return 0
+
+
+def _set_tx_delay(sk: TcpSock, value: int) -> int:
+    """µs by which the fq qdisc holds each segment of this socket back."""
+    sk.tcp_tx_delay = value & 0xFFFFFFFF
+    return 0
+
+
+def _set_thin_dupack(_sk: TcpSock, value: int) -> int:
+    """Without effect in Linux too, since RACK finds the losses of thin streams."""
+    return 0 if 0 <= value <= 1 else -EINVAL
+
+
+def _set_privileged(_sk: TcpSock, _value: int) -> int:
+    """TCP_REPAIR and what only a socket under repair has: nobody here may repair sockets."""
+    return -EPERM
 
 
 SETTERS: dict[int, Callable[[TcpSock, int], int]] = {
@@ -194,34 +228,61 @@ SETTERS: dict[int, Callable[[TcpSock, int], int]] = {
     TCP_QUICKACK: _set_quickack,
     TCP_USER_TIMEOUT: _set_user_timeout,
     TCP_NOTSENT_LOWAT: _set_notsent_lowat,
+    TCP_TX_DELAY: _set_tx_delay,
+    TCP_THIN_DUPACK: _set_thin_dupack,
+    TCP_REPAIR: _set_privileged,
+    TCP_REPAIR_QUEUE: _set_privileged,
+    TCP_REPAIR_WINDOW: _set_privileged,
+    TCP_QUEUE_SEQ: _set_privileged,
+    TCP_TIMESTAMP: _set_privileged,
+    **CONNECTION_SETTERS,
 }
 
 
+def _name_of(value: bytes, limit: int) -> str:
+    """A name as a C program hands it over."""
+    return value[: limit - 1].split(b"\0", 1)[0].decode("ascii", "replace")
+
+
 def _set_congestion(sk: TcpSock, value: bytes) -> int:
-    """Linux: tcp_set_congestion_control."""
-    ops = sk.net.tcp.congestion.get(value.rstrip(b"\0").decode("ascii", "replace"))
+    """Linux: tcp_set_congestion_control. -ENOENT: no such algorithm."""
+    if not value:
+        return -EINVAL
+    ops = sk.net.tcp.congestion.get(_name_of(value, TCP_CA_NAME_MAX))
     if ops is None:
         return -ENOENT
-    tcp_assign_congestion_control(sk, ops)
+    if ops is not sk.icsk_ca_ops:
+        tcp_assign_congestion_control(sk, ops)
     return 0
 
 
+def _set_ulp(_sk: TcpSock, value: bytes) -> int:
+    """There is no protocol to put on top of TCP. Linux: tcp_set_ulp."""
+    return -ENOENT if value else -EINVAL
+
+
+BYTES_SETTERS: dict[int, Callable[[TcpSock, bytes], int]] = {
+    TCP_CONGESTION: _set_congestion,
+    TCP_ULP: _set_ulp,
+    **CONNECTION_BYTES_SETTERS,
+}
+
+
 def tcp_setsockopt(sk: TcpSock, level: int, optname: int, value: bytes) -> int:
-    """0, -EINVAL, -ENOPROTOOPT, -ENOENT (no such congestion control). Linux: tcp_setsockopt."""
+    """0, or -EINVAL, -ENOPROTOOPT, and what the option itself says. Linux: tcp_setsockopt."""
     if level == SOL_IP:
         return ip_setsockopt(sk, level, optname, value)
     if level != SOL_TCP:
         return -ENOPROTOOPT
-    setter = SETTERS.get(optname)
-    if setter is None and optname != TCP_CONGESTION:
-        return -ENOPROTOOPT
-    if setter is not None and len(value) < INT.size:
+    bytes_setter = BYTES_SETTERS.get(optname)
+    if bytes_setter is None and len(value) < INT.size:
         return -EINVAL
     sk.lock_sock()
     try:
-        if setter is None:
-            return _set_congestion(sk, value)
-        return setter(sk, INT.unpack_from(value)[0])
+        if bytes_setter is not None:
+            return bytes_setter(sk, value)
+        setter = SETTERS.get(optname)
+        return -ENOPROTOOPT if setter is None else setter(sk, INT.unpack_from(value)[0])
     finally:
         sk.release_sock()
 
@@ -233,6 +294,16 @@ def _maxseg(sk: TcpSock) -> int:
     if sk.user_mss and sk.sk_state in (TCP_CLOSE, TCP_LISTEN):
         return sk.user_mss
     return sk.mss_cache
+
+
+def _signed(value: int) -> int:
+    """A 32-bit number as the int that getsockopt gives."""
+    return (value & 0x7FFFFFFF) - (value & 0x80000000)
+
+
+def _timestamp(sk: TcpSock) -> int:
+    """What the timestamp option of a segment would say now."""
+    return sk.net.kernel.clock.now // NSEC_PER_MSEC + sk.tsoffset
 
 
 def _linger2(sk: TcpSock) -> int:
@@ -253,8 +324,22 @@ GETTERS: dict[int, Callable[[TcpSock], int]] = {
     TCP_WINDOW_CLAMP: lambda sk: sk.window_clamp,
     TCP_QUICKACK: lambda sk: int(not inet_csk_in_pingpong_mode(sk)),
     TCP_USER_TIMEOUT: lambda sk: sk.icsk_user_timeout // NSEC_PER_MSEC,
-    TCP_NOTSENT_LOWAT: lambda sk: (sk.notsent_lowat & 0x7FFFFFFF) - (sk.notsent_lowat & 0x80000000),
+    TCP_NOTSENT_LOWAT: lambda sk: _signed(sk.notsent_lowat),
+    TCP_TX_DELAY: lambda sk: _signed(sk.tcp_tx_delay),
+    TCP_TIMESTAMP: lambda sk: _signed(_timestamp(sk)),
+    TCP_THIN_DUPACK: lambda _sk: 0,
+    TCP_REPAIR: lambda _sk: 0,
+    **CONNECTION_GETTERS,
 }
+
+BYTES_GETTERS: dict[int, Callable[[TcpSock], bytes]] = {
+    TCP_INFO: tcp_get_info,
+    TCP_CONGESTION: lambda sk: sk.icsk_ca_ops.name.encode().ljust(TCP_CA_NAME_MAX, b"\0"),
+    TCP_CC_INFO: lambda _sk: b"",
+    TCP_ULP: lambda _sk: b"",
+    **CONNECTION_BYTES_GETTERS,
+}
+"""TCP_CC_INFO is empty for an algorithm that has nothing to tell, as cubic and reno."""
 
 
 def tcp_getsockopt(sk: TcpSock, level: int, optname: int, maxlen: int) -> bytes | int:
@@ -263,39 +348,8 @@ def tcp_getsockopt(sk: TcpSock, level: int, optname: int, maxlen: int) -> bytes 
         return ip_getsockopt(sk, level, optname, maxlen)
     if level != SOL_TCP:
         return -ENOPROTOOPT
-    if optname == TCP_INFO:
-        return tcp_get_info(sk)[:maxlen]
-    if optname == TCP_CONGESTION:
-        return sk.icsk_ca_ops.name.encode().ljust(16, b"\0")[:maxlen]
+    bytes_getter = BYTES_GETTERS.get(optname)
+    if bytes_getter is not None:
+        return bytes_getter(sk)[:maxlen]
     getter = GETTERS.get(optname)
     return -ENOPROTOOPT if getter is None else INT.pack(getter(sk))[:maxlen]
-
-
-def tcp_get_info(sk: TcpSock) -> bytes:
-    """struct tcp_info up to tcpi_total_retrans; times in µs and ms as there.
-
-    Linux: tcp_get_info.
-    """
-    now = sk.net.kernel.clock.now
-    options = (
-        TCPI_OPT_TIMESTAMPS * sk.tstamp_ok
-        | TCPI_OPT_SACK * sk.sack_ok
-        | TCPI_OPT_WSCALE * sk.wscale_ok
-    )
-    one_byte = (
-        sk.sk_state, sk.icsk_ca_state, min(sk.icsk_retransmits, 255), min(sk.icsk_probes_out,
-        255), min(sk.icsk_backoff, 255),
-        options, sk.snd_wscale | sk.rcv_wscale << 4, 0,
-    )  # fmt: skip
-    dst = sk.sk_dst_cache
-    words = (
-        sk.icsk_rto // 1000, sk.icsk_ack_ato // 1000, sk.mss_cache, sk.icsk_ack_rcv_mss,
-        sk.packets_out, sk.sacked_out,
-        sk.lost_out, sk.retrans_out, 0, (now - sk.lsndtime) // NSEC_PER_MSEC, 0,
-        (now - sk.icsk_ack_lrcvtime) // NSEC_PER_MSEC, (now - sk.rcv_tstamp) // NSEC_PER_MSEC,
-        dst.mtu() if dst is not None else sk.icsk_pmtu_cookie, sk.rcv_ssthresh, sk.srtt_us >> 3,
-        sk.mdev_us >> 2,
-        sk.snd_ssthresh, sk.snd_cwnd, sk.advmss, sk.reordering, 0, sk.rcvq_space,
-        sk.total_retrans,
-    )  # fmt: skip
-    return TCP_INFO_STRUCT.pack(*one_byte, *(word & 0xFFFFFFFF for word in words))

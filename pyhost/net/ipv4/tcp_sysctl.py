@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 from pyhost.kernel.softirq import Tasklet
 from pyhost.kernel.sysctl import one_of, whole_number, whole_numbers
 from pyhost.mm.memory import PAGE_SIZE
+from pyhost.net.ipv4.tcp_fastopen_ctx import FastopenContext, fastopen_key
+from pyhost.net.ipv4.tcp_metrics import TcpMetricsTable
 
 if TYPE_CHECKING:
     from pyhost.net.ipv4.inet_hashtables import BindBucket, Hashed
+    from pyhost.net.ipv4.syncookies import SyncookieSecret
     from pyhost.net.ipv4.tcp_cong import CongestionOps
     from pyhost.net.ipv4.tcp_sock import TcpSock
     from pyhost.net.net_namespace import Net
@@ -28,6 +31,7 @@ _FLAGS = (
     "sack", "dsack", "timestamps", "window_scaling", "slow_start_after_idle", "autocorking",
     "moderate_rcvbuf",
     "abort_on_overflow", "rfc1337", "no_metrics_save", "workaround_signed_windows",
+    "shrink_window",
 )  # fmt: skip
 
 _NUMBERS = {
@@ -38,20 +42,77 @@ _NUMBERS = {
     "retries2": (0, 255),
     "orphan_retries": (0, 255),
     "reordering": (1, 300),
+    "max_reordering": (1, (1 << 31) - 1),
+    "recovery": (0, 255),
+    "early_retrans": (0, 4),
+    "frto": (0, 255),
+    "ecn": (0, 2),
+    "ecn_fallback": (0, 1),
+    "min_rtt_wlen": (0, 86400),
+    "retrans_collapse": (0, 255),
+    "thin_linear_timeouts": (0, 255),
     "max_syn_backlog": (0, (1 << 31) - 1),
     "challenge_ack_limit": (0, (1 << 31) - 1),
     "limit_output_bytes": (0, (1 << 31) - 1),
     "min_snd_mss": (48, 65535),
     "tso_win_divisor": (0, (1 << 31) - 1),
+    "min_tso_segs": (1, 65535),
+    "tso_rtt_log": (0, 255),
+    "pacing_ss_ratio": (0, 1000),
+    "pacing_ca_ratio": (0, 1000),
+    "mtu_probing": (0, 255),
+    "base_mss": (48, (1 << 31) - 1),
+    "mtu_probe_floor": (48, (1 << 31) - 1),
+    "probe_threshold": (0, (1 << 31) - 1),
+    "probe_interval": (0, (1 << 32) - 1),
     "keepalive_probes": (0, 255),
     "pingpong_thresh": (1, 255),
     "rto_min_us": (1, (1 << 31) - 1),
     "notsent_lowat": (0, (1 << 32) - 1),
     "tw_reuse": (0, 2),
+    "syncookies": (0, 2),
+    "fastopen": (0, (1 << 31) - 1),
+    "fastopen_blackhole_timeout_sec": (0, (1 << 31) - 1),
+    "invalid_ratelimit": (0, (1 << 31) - 1),
+    "stdurg": (0, 255),
+    "app_win": (0, 31),
+    "max_orphans": (0, (1 << 31) - 1),
+    "max_tw_buckets": (0, (1 << 31) - 1),
+    "comp_sack_delay_ns": (0, (1 << 63) - 1),
+    "comp_sack_slack_ns": (0, (1 << 63) - 1),
+    "comp_sack_nr": (0, 255),
+    "backlog_ack_defer": (0, 1),
 }
+
+_CUBIC = {
+    "hystart": 1,
+    "hystart_detect": 3,
+    "hystart_low_window": 16,
+    "hystart_ack_delta_us": 2000,
+    "fast_convergence": 1,
+    "tcp_friendliness": 1,
+}
+"""The parameters of the module tcp_cubic, as in /sys/module/tcp_cubic/parameters."""
 
 _SECONDS = ("fin_timeout", "keepalive_time", "keepalive_intvl")
 """Whole seconds, as in /proc; the code multiplies where it arms a timer."""
+
+
+class CubicParameters:
+    """Linux: the module parameters of net/ipv4/tcp_cubic.c."""
+
+    __slots__ = tuple(_CUBIC)
+
+    hystart: int
+    hystart_detect: int
+    hystart_low_window: int
+    hystart_ack_delta_us: int
+    fast_convergence: int
+    tcp_friendliness: int
+
+    def __init__(self) -> None:
+        for name, value in _CUBIC.items():
+            setattr(self, name, value)
 
 
 class TcpNet:
@@ -62,6 +123,8 @@ class TcpNet:
     - `ehash`: connected sockets, request sockets and TIME_WAIT by (remote address, local address,
       remote port << 16 | local port)
     - `lhash`: listeners by local port; `bhash`: who holds which local port
+    - `metrics`: what is remembered of peers; `fastopen_ctx`: the Fast Open keys, and whether Fast
+      Open is paused
     """
 
     def __init__(
@@ -84,11 +147,31 @@ class TcpNet:
         self.retries2 = 15
         self.orphan_retries = 0
         self.reordering = 3
+        self.max_reordering = 300
+        self.recovery = 1
+        self.early_retrans = 3
+        self.frto = 2
+        self.ecn = 2
+        self.ecn_fallback = 1
+        self.min_rtt_wlen = 300
+        self.retrans_collapse = 1
+        self.thin_linear_timeouts = 0
+        self.cubic = CubicParameters()
         self.max_syn_backlog = 128
         self.challenge_ack_limit = (1 << 31) - 1
         self.limit_output_bytes = 1 << 20
         self.min_snd_mss = 48
         self.tso_win_divisor = 3
+        self.shrink_window = 0
+        self.min_tso_segs = 2
+        self.tso_rtt_log = 9
+        self.pacing_ss_ratio = 200
+        self.pacing_ca_ratio = 120
+        self.mtu_probing = 0
+        self.base_mss = 1024
+        self.mtu_probe_floor = 48
+        self.probe_threshold = 8
+        self.probe_interval = 600
         self.keepalive_probes: int = 9
         self.keepalive_time: int = 7200
         self.keepalive_intvl: int = 75
@@ -97,17 +180,35 @@ class TcpNet:
         self.rto_min_us = 200_000
         self.notsent_lowat = 0xFFFFFFFF
         self.tw_reuse = 2
+        self.syncookies = 1
+        self.fastopen = 1
+        self.fastopen_blackhole_timeout_sec = 0
+        self.invalid_ratelimit = 500
+        self.stdurg = 0
+        self.app_win = 31
+        self.max_orphans = self.max_tw_buckets = 4096
+        self.comp_sack_delay_ns = 1_000_000
+        self.comp_sack_slack_ns = 100_000
+        self.comp_sack_nr = 44
+        self.backlog_ack_defer = 1
+        self.challenge_timestamp = self.challenge_count = 0
+        self.syncookie_secret: SyncookieSecret | None = None
+        self.metrics = TcpMetricsTable(net.kernel)
+        self.fastopen_ctx: FastopenContext = FastopenContext(net.kernel)
         self.congestion_control = "cubic"
         self.congestion = congestion
         self.tsq: deque[TcpSock] = deque()
         self.tsq_tasklet = Tasklet(net.kernel.softirq, partial(tsq_handler, self))
         self.memory_allocated = 0
         self.memory_pressure = False
-        self.orphan_count = 0
+        self.orphan_count = self.tw_count = 0
         self.ehash: dict[tuple[int, int, int], Hashed] = {}
         self.lhash: dict[int, list[TcpSock]] = {}
         self.bhash: dict[int, BindBucket] = {}
         self._register()
+        net.kernel.sysctl.register(
+            "net.ipv4.tcp_fastopen_key", self.fastopen_ctx, "key_words", fastopen_key
+        )
 
     def _register(self) -> None:
         """Give every setting its Linux name."""
@@ -119,6 +220,8 @@ class TcpNet:
             table.register(f"net.ipv4.tcp_{name}", self, name, whole_number(low, high))
         for name in _SECONDS:
             table.register(f"net.ipv4.tcp_{name}", self, name, whole_number(1, 32767))
+        for name in _CUBIC:
+            table.register(f"module.tcp_cubic.{name}", self.cubic, name, whole_number(0))
         for name in ("mem", "rmem", "wmem"):
             table.register(f"net.ipv4.tcp_{name}", self, name, whole_numbers(3, 1))
         table.register(

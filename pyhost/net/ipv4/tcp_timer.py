@@ -11,31 +11,38 @@ from functools import partial
 
 from pyhost.kernel.clock import NSEC_PER_MSEC, NSEC_PER_SEC
 from pyhost.kernel.timer import Timer
-from pyhost.net.core.sock import TCP_CLOSE, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_RECV, TCP_SYN_SENT
+from pyhost.net.core.sock import TCP_CLOSE, TCP_FIN_WAIT2, TCP_LISTEN, TCP_SYN_SENT
 from pyhost.net.ipv4.inet_connection_sock import (
     inet_csk_in_pingpong_mode,
-    inet_csk_reset_xmit_timer,
 )
 from pyhost.net.ipv4.tcp_ctl import (
-    TCP_RESOURCE_PROBE_INTERVAL,
     tcp_send_ack,
     tcp_send_active_reset,
-    tcp_send_probe0,
-    tcp_write_wakeup,
 )
+from pyhost.net.ipv4.tcp_delack import TCP_ACK_DEFERRED, tcp_compressed_ack_kick
 from pyhost.net.ipv4.tcp_done import tcp_done, tcp_write_err
 from pyhost.net.ipv4.tcp_minisocks import TCP_TIMEWAIT_LEN, tcp_time_wait
-from pyhost.net.ipv4.tcp_output import TCP_ATO_MIN, TCP_TSQ_DEFERRED, tcp_tsq_write
-from pyhost.net.ipv4.tcp_recovery import tcp_enter_loss
-from pyhost.net.ipv4.tcp_retransmit import tcp_retransmit_skb
+from pyhost.net.ipv4.tcp_mtu_reduced import TCP_MTU_REDUCED_DEFERRED, tcp_v4_mtu_reduced
+from pyhost.net.ipv4.tcp_output import TCP_ATO_MIN
+from pyhost.net.ipv4.tcp_probe import tcp_send_probe0, tcp_write_wakeup
+from pyhost.net.ipv4.tcp_rto import (
+    tcp_orphan_retries,
+    tcp_rack_reo_timeout,
+    tcp_retransmit_timer,
+)
 from pyhost.net.ipv4.tcp_sock import (
     ICSK_ACK_SCHED,
     ICSK_ACK_TIMER,
+    ICSK_TIME_LOSS_PROBE,
     ICSK_TIME_PROBE0,
+    ICSK_TIME_REO_TIMEOUT,
     ICSK_TIME_RETRANS,
     TCP_RTO_MAX,
     TcpSock,
 )
+from pyhost.net.ipv4.tcp_tasklet import tcp_pace_kick, tcp_tsq_write
+from pyhost.net.ipv4.tcp_tlp import tcp_send_loss_probe
+from pyhost.net.ipv4.tcp_tsq import TCP_TSQ_DEFERRED
 
 __all__ = ["tcp_fin_time", "tcp_init_xmit_timers", "tcp_release_cb"]
 
@@ -51,6 +58,8 @@ def tcp_init_xmit_timers(sk: TcpSock) -> None:
     sk.icsk_retransmit_timer = Timer(kernel, partial(_tcp_write_timer, sk))
     sk.icsk_delack_timer = Timer(kernel, partial(_tcp_delack_timer, sk))
     sk.sk_timer = Timer(kernel, partial(_tcp_keepalive_timer, sk))
+    sk.pacing_timer = Timer(kernel, partial(tcp_pace_kick, sk))
+    sk.compressed_ack_timer = Timer(kernel, partial(_compressed_ack_timer, sk))
 
 
 def _tcp_write_timer(sk: TcpSock) -> None:
@@ -74,6 +83,14 @@ def _tcp_delack_timer(sk: TcpSock) -> None:
         tcp_delack_timer_handler(sk)
 
 
+def _compressed_ack_timer(sk: TcpSock) -> None:
+    """Linux: tcp_compressed_ack_kick."""
+    if sk.owned_by_user:
+        sk.deferred |= TCP_DELACK_TIMER_DEFERRED
+    else:
+        tcp_compressed_ack_kick(sk)
+
+
 def tcp_release_cb(sk: TcpSock) -> None:
     """The task lets go of the socket: do what came due meanwhile. Linux: tcp_release_cb."""
     flags = sk.deferred
@@ -88,6 +105,11 @@ def tcp_release_cb(sk: TcpSock) -> None:
         tcp_write_timer_handler(sk)
     if flags & TCP_DELACK_TIMER_DEFERRED:
         tcp_delack_timer_handler(sk)
+        tcp_compressed_ack_kick(sk)
+    if flags & TCP_MTU_REDUCED_DEFERRED:
+        tcp_v4_mtu_reduced(sk)
+    if flags & TCP_ACK_DEFERRED and sk.icsk_ack_pending & ICSK_ACK_SCHED:
+        tcp_send_ack(sk)
     softirq.local_bh_enable()
 
 
@@ -127,99 +149,17 @@ def tcp_write_timer_handler(sk: TcpSock) -> None:
         sk.icsk_retransmit_timer.mod(sk.icsk_timeout)
         return
     sk.tcp_mstamp = now
+    if pending == ICSK_TIME_REO_TIMEOUT:
+        tcp_rack_reo_timeout(sk)
+        return
+    if pending == ICSK_TIME_LOSS_PROBE:
+        tcp_send_loss_probe(sk)
+        return
     sk.icsk_pending = 0
     if pending == ICSK_TIME_RETRANS:
         tcp_retransmit_timer(sk)
     elif pending == ICSK_TIME_PROBE0:
         tcp_probe_timer(sk)
-
-
-def _model_timeout(boundary: int, base: int) -> int:
-    """How long `boundary` retransmissions take when the first waits `base` ns and each next twice
-    as long. Linux: tcp_model_timeout.
-    """
-    thresh = max((TCP_RTO_MAX // base).bit_length() - 1, 0)
-    if boundary <= thresh:
-        return ((2 << boundary) - 1) * base
-    return ((2 << thresh) - 1) * base + (boundary - thresh) * TCP_RTO_MAX
-
-
-def _retransmits_timed_out(sk: TcpSock, boundary: int, timeout: int) -> bool:
-    """Whether the first retransmission is so long ago that `boundary` of them, or `timeout` ns, are
-    over. Linux: retransmits_timed_out.
-    """
-    if not sk.icsk_retransmits:
-        return False
-    start = sk.retrans_stamp or (
-        sk.tcp_rtx_queue[0].cb.tstamp if sk.tcp_rtx_queue else sk.tcp_mstamp
-    )
-    if not timeout:
-        syn = sk.sk_state in (TCP_SYN_SENT, TCP_SYN_RECV)
-        timeout = _model_timeout(boundary, 1000 * NSEC_PER_MSEC if syn else RTO_MIN)
-    return sk.tcp_mstamp - start >= timeout
-
-
-def _orphan_retries(sk: TcpSock) -> int:
-    """How often an orphan tries. Linux: tcp_orphan_retries."""
-    return sk.net.tcp.orphan_retries or 8
-
-
-def _write_timeout(sk: TcpSock) -> bool:
-    """Give up if it has been tried for long enough. Linux: tcp_write_timeout."""
-    tcp = sk.net.tcp
-    if sk.sk_state in (TCP_SYN_SENT, TCP_SYN_RECV):
-        limit = (sk.icsk_syn_retries or tcp.syn_retries) + tcp.syn_linear_timeouts
-        expired = sk.icsk_retransmits >= limit
-    else:
-        if _retransmits_timed_out(sk, tcp.retries1, 0):
-            sk.sk_dst_cache = None
-        limit = _orphan_retries(sk) if sk.sock_dead else tcp.retries2
-        expired = _retransmits_timed_out(sk, limit, sk.icsk_user_timeout)
-    if expired:
-        tcp_write_err(sk)
-    return expired
-
-
-def tcp_retransmit_timer(sk: TcpSock) -> None:
-    """The oldest segment was not acknowledged in time: it goes once more, alone, and the next wait
-    is twice as long. Linux: tcp_retransmit_timer.
-    """
-    if not sk.packets_out or not sk.tcp_rtx_queue:
-        return
-    head = sk.tcp_rtx_queue[0]
-    if not sk.snd_wnd and not sk.sock_dead and sk.sk_state not in (TCP_SYN_SENT, TCP_SYN_RECV):
-        # The peer took its window back. That is no loss; keep asking, but forget a peer
-        # that is silent for two minutes.
-        if sk.tcp_mstamp - sk.rcv_tstamp > TCP_RTO_MAX:
-            tcp_write_err(sk)
-            return
-        tcp_enter_loss(sk)
-        tcp_retransmit_skb(sk, head)
-    else:
-        if _write_timeout(sk):
-            return
-        tcp_enter_loss(sk)
-        sk.icsk_retransmits += 1
-        sk.net.count("TCPTimeouts")
-        if tcp_retransmit_skb(sk, head) > 0:
-            inet_csk_reset_xmit_timer(
-                sk, ICSK_TIME_RETRANS, min(sk.icsk_rto, TCP_RESOURCE_PROBE_INTERVAL), TCP_RTO_MAX
-            )
-            return
-    _count_timeout(sk)
-
-
-def _count_timeout(sk: TcpSock) -> None:
-    """Exponential backoff (RFC 6298 section 5.5); the first SYNs are sent at an even pace.
-
-    Linux: tcp_retransmit_timer, out_reset_timer.
-    """
-    sk.icsk_backoff += 1
-    if sk.sk_state != TCP_SYN_SENT or sk.icsk_backoff > sk.net.tcp.syn_linear_timeouts:
-        sk.icsk_rto = min(sk.icsk_rto << 1, TCP_RTO_MAX)
-    inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, sk.icsk_rto, TCP_RTO_MAX)
-    if _retransmits_timed_out(sk, sk.net.tcp.retries1 + 1, 0):
-        sk.sk_dst_cache = None
 
 
 # -- window probes ---------------------------------------------------------------------------------
@@ -240,7 +180,9 @@ def tcp_probe_timer(sk: TcpSock) -> None:
     elif sk.icsk_user_timeout and now - sk.icsk_probes_tstamp >= sk.icsk_user_timeout:
         tcp_write_err(sk)
         return
-    limit = _orphan_retries(sk) if sk.sock_dead else sk.net.tcp.retries2
+    limit = sk.net.tcp.retries2
+    if sk.sock_dead:
+        limit = tcp_orphan_retries(sk, sk.icsk_rto < TCP_RTO_MAX)
     if sk.icsk_probes_out >= limit:
         tcp_write_err(sk)
     else:
@@ -303,9 +245,8 @@ def _keepalive(sk: TcpSock, now: int) -> None:
         tcp_send_active_reset(sk)
         tcp_write_err(sk)
         return
-    if tcp_write_wakeup(sk) <= 0:
+    if tcp_write_wakeup(sk, "TCPKeepAlive") <= 0:
         sk.icsk_probes_out += 1
-        sk.net.count("TCPKeepAlive")
         sk.sk_timer.mod(now + interval)
     else:
         sk.sk_timer.mod(now + KEEPALIVE_RETRY)

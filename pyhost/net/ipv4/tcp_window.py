@@ -8,8 +8,10 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from pyhost.net.core.netdevice import NETIF_F_TSO
+from pyhost.net.core.netdevice import NETIF_F_HW_CSUM, NETIF_F_SG, NETIF_F_TSO
 from pyhost.net.core.skbuff import MAX_TCP_HEADER
+from pyhost.net.ipv4.tcp_md5 import tcp_md5_do_lookup
+from pyhost.uapi.ip import IP_HDR_LEN
 from pyhost.uapi.tcp import TCP_HDR_LEN, TcpOptions
 
 if TYPE_CHECKING:
@@ -19,13 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_TCP_WINDOW", "TCPOLEN_TSTAMP_ALIGNED", "tcp_advertise_mss", "tcp_bound_to_half_wnd",
-    "tcp_current_mss", "tcp_full_space", "tcp_make_wscale", "tcp_receive_window", "tcp_sack_option",
-    "tcp_select_window", "tcp_send_mss", "tcp_setup_caps", "tcp_space", "tcp_syn_option_block",
-    "tcp_sync_mss", "tcp_time_stamp", "tcp_win_from_space", "tcp_window_candidate",
+    "tcp_current_mss", "tcp_full_space", "tcp_make_wscale", "tcp_mss_to_mtu", "tcp_mtu_to_mss",
+    "tcp_receive_window", "tcp_sack_option", "tcp_select_window", "tcp_send_mss", "tcp_setup_caps",
+    "tcp_space", "tcp_syn_option_block", "tcp_sync_mss", "tcp_time_stamp", "tcp_win_from_space",
+    "tcp_window_candidate",
 ]  # fmt: skip
 
 MAX_TCP_WINDOW = 32767
 TCP_MAX_WSCALE = 14
+MAX_TCP_OPTION_SPACE = 40
 TCPOLEN_TSTAMP_ALIGNED = 12
 NSEC_PER_TS = 1_000_000
 IP_TCP_HEADERS = 40
@@ -47,15 +51,21 @@ def tcp_time_stamp(sk: TcpSock) -> int:
 
 
 def tcp_setup_caps(sk: TcpSock, dst: DstEntry) -> None:
-    """Keep the route and what its device can do. Linux: sk_setup_caps."""
+    """Keep the route and what its device can do. Linux: sk_setup_caps.
+
+    TCP always builds super-segments of page fragments, whatever the device can do: below the qdisc
+    `validate_xmit_skb` cuts, linearises and sums for a device that cannot.
+    """
+    dev = dst.dev
     sk.sk_dst_cache = dst
-    sk.route_caps = dst.dev.features
-    sk.sk_gso_max_size = dst.dev.gso_max_size - (MAX_TCP_HEADER + 1)
+    sk.route_caps = dev.features | NETIF_F_TSO | NETIF_F_SG | NETIF_F_HW_CSUM
+    sk.sk_gso_max_size = dev.gso_max_size - (MAX_TCP_HEADER + 1)
+    sk.sk_gso_max_segs = 1 if sk.md5sig_info else max(dev.gso_max_segs, 1)
 
 
 def tcp_advertise_mss(sk: TcpSock, dst: DstEntry) -> int:
     """The MSS for our SYN: what the route takes, at most TCP_MAXSEG. Linux: tcp_advertise_mss."""
-    mss = min(max(dst.mtu() - IP_TCP_HEADERS, 256), 65495)
+    mss = dst.advmss()
     return min(mss, sk.user_mss) if sk.user_mss else mss
 
 
@@ -71,16 +81,32 @@ def tcp_bound_to_half_wnd(sk: TcpSock, size: int) -> int:
     return size
 
 
+def tcp_mtu_to_mss(sk: TcpSock, mtu: int) -> int:
+    """Payload bytes of a segment in a packet of `mtu` bytes, at most what the peer takes; SACK
+    blocks are not reckoned with. Linux: tcp_mtu_to_mss.
+    """
+    mss = max(min(mtu - IP_TCP_HEADERS, sk.mss_clamp), sk.net.tcp.min_snd_mss)
+    return mss - (sk.tcp_header_len - TCP_HDR_LEN)
+
+
+def tcp_mss_to_mtu(sk: TcpSock, mss: int) -> int:
+    """Bytes of the packet that carries `mss` bytes of payload. Linux: tcp_mss_to_mtu."""
+    return mss + sk.tcp_header_len + IP_HDR_LEN
+
+
 def tcp_sync_mss(sk: TcpSock, pmtu: int) -> int:
     """Payload bytes of a full segment on a path of `pmtu`, options taken off; kept as `mss_cache`.
 
     Linux: tcp_sync_mss.
     """
-    mss = min(pmtu - IP_TCP_HEADERS, sk.mss_clamp)
-    mss = max(mss, sk.net.tcp.min_snd_mss) - (sk.tcp_header_len - TCP_HDR_LEN)
+    if sk.mtup_search_high > pmtu:
+        sk.mtup_search_high = pmtu
+    mss = tcp_bound_to_half_wnd(sk, tcp_mtu_to_mss(sk, pmtu))
     sk.icsk_pmtu_cookie = pmtu
-    sk.mss_cache = tcp_bound_to_half_wnd(sk, mss)
-    return sk.mss_cache
+    if sk.mtup_enabled:
+        mss = min(mss, tcp_mtu_to_mss(sk, sk.mtup_search_low))
+    sk.mss_cache = mss
+    return mss
 
 
 def tcp_current_mss(sk: TcpSock) -> int:
@@ -101,15 +127,16 @@ def tcp_current_mss(sk: TcpSock) -> int:
 def tcp_send_mss(sk: TcpSock) -> tuple[int, int]:
     """(MSS, size goal): how much one skb shall hold. Linux: tcp_send_mss, tcp_xmit_size_goal.
 
-    Linux always builds super-segments, as software can cut them. Here that is left to devices that
-    cut them themselves: without TSO the size goal is one MSS. This function is the only place that
-    decides it.
+    A whole number of segments, at most what the device takes in one packet and half of the biggest
+    window that the peer ever offered.
     """
     mss = tcp_current_mss(sk)
-    if not sk.route_caps & NETIF_F_TSO:
-        return mss, mss
-    goal = tcp_bound_to_half_wnd(sk, sk.sk_gso_max_size)
-    return mss, max(goal // mss, 1) * mss
+    most = tcp_bound_to_half_wnd(sk, sk.sk_gso_max_size)
+    goal = sk.gso_segs * mss
+    if not goal <= most < goal + mss:
+        sk.gso_segs = min(most // mss, sk.sk_gso_max_segs)
+        goal = sk.gso_segs * mss
+    return mss, goal or mss
 
 
 # -- receive window --------------------------------------------------------------------------------
@@ -157,18 +184,19 @@ def tcp_window_candidate(sk: TcpSock) -> int:
 
     Linux: __tcp_select_window.
     """
-    full = min(sk.window_clamp, tcp_full_space(sk)) if sk.window_clamp else tcp_full_space(sk)
+    allowed = tcp_full_space(sk)
+    full = min(sk.window_clamp, allowed) if sk.window_clamp else allowed
     free = tcp_space(sk)
     mss = min(sk.icsk_ack_rcv_mss, full)
     if mss <= 0:
         return 0
     scale = sk.rcv_wscale
+    if scale and sk.net.tcp.shrink_window:
+        return _shrinking_window(sk, allowed, full, mss)
     if free < full >> 1:
-        sk.icsk_ack_quick = 0
-        if sk.net.tcp.memory_pressure:
-            sk.rcv_ssthresh = min(sk.rcv_ssthresh, 4 * sk.advmss)
+        _window_runs_short(sk)
         free = free >> scale << scale
-        if free < full >> 4 or free < mss:
+        if free < allowed >> 4 or free < mss:
             return 0
     free = min(free, sk.rcv_ssthresh)
     if scale:
@@ -181,24 +209,49 @@ def tcp_window_candidate(sk: TcpSock) -> int:
     return window
 
 
-def tcp_select_window(sk: TcpSock) -> int:
-    """The window field of the next segment; the right edge never moves left.
+def _window_runs_short(sk: TcpSock) -> None:
+    """Half of the buffer is taken: no hurry to acknowledge, and less ambition when all are short
+    of memory.
+    """
+    sk.icsk_ack_quick = 0
+    if sk.net.tcp.memory_pressure:
+        sk.rcv_ssthresh = min(sk.rcv_ssthresh, 4 * sk.advmss)
 
-    Linux: tcp_select_window.
+
+def _shrinking_window(sk: TcpSock, allowed: int, full: int, mss: int) -> int:
+    """The window when sysctl tcp_shrink_window lets its right edge move left: exactly what is free.
+
+    Linux: __tcp_select_window, label shrink_window_allowed.
+    """
+    scale = sk.rcv_wscale
+    free = tcp_space(sk) >> scale << scale
+    if free < full >> 1:
+        _window_runs_short(sk)
+        if free < allowed >> 4 or free < mss or free < 1 << scale:
+            return 0
+    if free > sk.rcv_ssthresh:
+        free = sk.rcv_ssthresh + (1 << scale) - 1 >> scale << scale
+    return free
+
+
+def tcp_select_window(sk: TcpSock) -> int:
+    """The window field of the next segment; the right edge never moves left, unless sysctl
+    tcp_shrink_window says so. Linux: tcp_select_window.
     """
     scale = sk.rcv_wscale
     current = sk.rcv_wup + sk.rcv_wnd - sk.rcv_nxt & 0xFFFFFFFF
     if current & 0x80000000:
         current = 0
     new = tcp_window_candidate(sk)
-    if new < current:
+    tcp = sk.net.tcp
+    if new < current and not (scale and tcp.shrink_window):
         if not new:
             sk.net.count("TCPWantZeroWindowAdv")
         new = current + (1 << scale) - 1 >> scale << scale
     old = sk.rcv_wnd
     sk.rcv_wnd = new
     sk.rcv_wup = sk.rcv_nxt
-    if not scale and sk.net.tcp.workaround_signed_windows:
+    if not scale and tcp.workaround_signed_windows:
         new = min(new, MAX_TCP_WINDOW)
     field = min(new, 65535 << scale) >> scale
     if not field:
@@ -230,10 +283,22 @@ def tcp_sack_option(sk: TcpSock) -> bytes:
 def tcp_syn_option_block(sk: TcpSock) -> bytes:
     """The options of our SYN. Linux: tcp_syn_options."""
     tcp = sk.net.tcp
+    dst = sk.sk_dst_cache
+    if dst is not None:
+        sk.advmss = min(sk.advmss, tcp_advertise_mss(sk, dst))
     options = TcpOptions(mss=sk.advmss)
     if tcp.timestamps:
         options.timestamp = (tcp_time_stamp(sk), sk.ts_recent)
     if tcp.window_scaling:
         options.wscale = sk.rcv_wscale
     options.sack_perm = bool(tcp.sack)
+    if sk.md5sig_info and tcp_md5_do_lookup(sk, sk.inet_daddr) is not None:
+        options.md5 = bytes(16)
+    request = sk.fastopen_req
+    if request is not None and request.cookie.data is not None:
+        options.fastopen, options.fastopen_exp = request.cookie.data, request.cookie.exp
+        if len(options.emit()) > MAX_TCP_OPTION_SPACE:
+            options.fastopen = None
+        else:
+            sk.syn_fastopen, sk.syn_fastopen_exp = True, request.cookie.exp
     return options.emit()

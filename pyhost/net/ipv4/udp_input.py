@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyhost.mm.memory import PAGE_SIZE
 from pyhost.net.core import drop_reason
 from pyhost.net.core.checksum import csum_tcpudp_nofold
 from pyhost.net.core.skbuff import (
@@ -18,10 +19,10 @@ from pyhost.net.core.skbuff import (
     consume_skb,
     kfree_skb_reason,
 )
-from pyhost.net.core.sock import TCP_ESTABLISHED
+from pyhost.net.core.sock import TCP_ESTABLISHED, sock_rfree
 from pyhost.net.ipv4.icmp import icmp_err_to_errno
-from pyhost.net.ipv4.ip_sockglue import ip_icmp_error
-from pyhost.net.ipv4.route import RTN_BROADCAST, ip_rt_update_pmtu
+from pyhost.net.ipv4.ip_errqueue import ip_icmp_error
+from pyhost.net.ipv4.route import RTN_BROADCAST, RTN_MULTICAST, ip_rt_update_pmtu
 from pyhost.uapi.errno import EMSGSIZE
 from pyhost.uapi.icmp import (
     ICMP_DEST_UNREACH,
@@ -33,7 +34,7 @@ from pyhost.uapi.ip import IP_HDR, IP_PMTUDISC_DONT, IP_PMTUDISC_INTERFACE, IPPR
 from pyhost.uapi.udp import UDP_HDR, UDP_HDR_LEN
 
 if TYPE_CHECKING:
-    from pyhost.net.ipv4.udp import UdpSock
+    from pyhost.net.ipv4.udp_sock import UdpSock
     from pyhost.net.net_namespace import Net
 
 __all__ = ["udp_err", "udp_queue_rcv_skb", "udp_rcv"]
@@ -61,7 +62,7 @@ def udp_rcv(skb: SkBuff) -> int:
         net.count("UdpInCsumErrors")
         return _drop(net, skb, drop_reason.UDP_CSUM)
     dif = skb.dev.ifindex
-    if skb.dst is not None and skb.dst.type == RTN_BROADCAST:
+    if skb.dst is not None and skb.dst.type in (RTN_BROADCAST, RTN_MULTICAST):
         return _deliver_broadcast(net, skb, net.udp.matches(saddr, sport, daddr, dport, dif))
     sk = net.udp.lookup(saddr, sport, daddr, dport, dif)
     if sk is not None:
@@ -106,21 +107,37 @@ def _deliver_broadcast(net: Net, skb: SkBuff, sockets: list[UdpSock]) -> int:
 
 
 def udp_queue_rcv_skb(sk: UdpSock, skb: SkBuff) -> int:
-    """Put a datagram into the receive queue, unless that is full; one always fits.
+    """Put a datagram into the receive queue, unless that is full (one always fits) or all UDP
+    sockets together hold too much.
 
     Linux: __udp_queue_rcv_skb, __udp_enqueue_schedule_skb.
     """
+    net = sk.net
     if sk.sk_rmem_alloc > sk.sk_rcvbuf:
         sk.sk_drops += 1
-        sk.net.count("UdpRcvbufErrors")
-        return _drop(sk.net, skb, drop_reason.SOCKET_RCVBUFF)
+        net.count("UdpRcvbufErrors")
+        return _drop(net, skb, drop_reason.SOCKET_RCVBUFF)
+    table = net.udp
+    if table.memory + skb.truesize > table.sysctl_udp_mem[2] * PAGE_SIZE:
+        sk.sk_drops += 1
+        net.count("UdpMemErrors")
+        return _drop(net, skb, drop_reason.PROTO_MEM)
     skb.pull(UDP_HDR_LEN)
     skb.dst = None
     sk.set_owner_r(skb)
+    skb.destructor = _udp_rmem_release
+    table.memory += skb.truesize
     sk.sk_receive_queue.append(skb)
     if not sk.sock_dead:
         sk.sk_data_ready(sk)
     return 0
+
+
+def _udp_rmem_release(skb: SkBuff) -> None:
+    """A datagram was read. Linux: udp_skb_destructor, udp_rmem_release."""
+    assert skb.sk is not None
+    skb.sk.net.udp.memory -= skb.truesize
+    sock_rfree(skb)
 
 
 def udp_err(skb: SkBuff, info: int) -> int:

@@ -7,25 +7,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyhost.net.ipv4.igmp import ip_mc_sf_allow
 from pyhost.uapi.errno import EADDRINUSE
 
 if TYPE_CHECKING:
-    from pyhost.net.ipv4.udp import UdpSock
+    from pyhost.net.ipv4.udp_sock import UdpSock
 
 __all__ = ["UdpTable", "udp_lib_get_port", "udp_lib_rehash", "udp_lib_unhash"]
 
 
 class UdpTable:
-    """The bound sockets by local port, the newest first. Linux: struct udp_table."""
+    """The bound sockets by local port, the newest first, and what waits in all of them together.
 
-    __slots__ = ("by_port",)
+    Linux: struct udp_table, udp_memory_allocated. `memory` is the truesize of the datagrams that
+    wait, in bytes; `sysctl_udp_mem` has limits in pages, of which the last is a hard one.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("by_port", "memory", "sysctl_udp_mem")
+
+    def __init__(self, mem: tuple[int, ...]) -> None:
         self.by_port: dict[int, list[UdpSock]] = {}
+        self.memory = 0
+        self.sysctl_udp_mem = mem
 
     def lookup(self, saddr: int, sport: int, daddr: int, dport: int, dif: int) -> UdpSock | None:
         """The socket for a datagram from `saddr`:`sport` to `daddr`:`dport` that came in on device
-        `dif`.
+        `dif`. Sockets that share a port with SO_REUSEPORT take turns by the datagram's hash.
 
         Linux: udp4_lib_lookup2.
         """
@@ -35,14 +42,28 @@ class UdpTable:
             score = compute_score(sk, saddr, sport, daddr, dif)
             if score > best_score:
                 best, best_score = sk, score
+        if best is not None and best.sk_reuseport and not best.inet_daddr:
+            return self._reuseport_select(best, (saddr, sport, daddr, dport))
         return best
 
+    def _reuseport_select(self, best: UdpSock, flow: tuple[int, int, int, int]) -> UdpSock:
+        """One of the sockets that are bound alike. Linux: reuseport_select_sock."""
+        group = [
+            sk
+            for sk in self.by_port[best.inet_num]
+            if sk.sk_reuseport
+            and not sk.inet_daddr
+            and sk.inet_rcv_saddr == best.inet_rcv_saddr
+            and sk.sk_bindtodevice == best.sk_bindtodevice
+        ]
+        return group[hash(flow) % len(group)]
+
     def matches(self, saddr: int, sport: int, daddr: int, dport: int, dif: int) -> list[UdpSock]:
-        """All sockets that a broadcast is for. Linux: __udp_is_mcast_sock."""
+        """All sockets that a broadcast or multicast is for. Linux: __udp_is_mcast_sock."""
         return [
             sk
             for sk in self.by_port.get(dport, ())
-            if compute_score(sk, saddr, sport, daddr, dif) >= 0
+            if compute_score(sk, saddr, sport, daddr, dif) >= 0 and ip_mc_sf_allow(sk, daddr, dif)
         ]
 
 
@@ -79,7 +100,7 @@ def udp_lib_get_port(sk: UdpSock, snum: int) -> int:
     table = sk.net.udp.by_port
     sk.autobound = not snum
     if not snum:
-        low, high = sk.net.ipv4.sysctl_ip_local_port_range
+        low, high = inet_sk_get_local_port_range(sk)
         count = high - low + 1
         start = sk.net.kernel.random.randrange(count)
         for step in range(count):
@@ -94,6 +115,21 @@ def udp_lib_get_port(sk: UdpSock, snum: int) -> int:
     sk.inet_num = snum
     table.setdefault(snum, []).insert(0, sk)
     return 0
+
+
+def inet_sk_get_local_port_range(sk: UdpSock) -> tuple[int, int]:
+    """The ports that are free to choose from: IP_LOCAL_PORT_RANGE within ip_local_port_range.
+
+    Linux: inet_sk_get_local_port_range.
+    """
+    low, high = sk.net.ipv4.sysctl_ip_local_port_range
+    if sk.local_port_range is None:
+        return low, high
+    own_low, own_high = sk.local_port_range
+    return (
+        own_low if own_low and low <= own_low <= high else low,
+        own_high if own_high and low <= own_high <= high else high,
+    )
 
 
 def _in_use(others: list[UdpSock] | None, sk: UdpSock) -> bool:

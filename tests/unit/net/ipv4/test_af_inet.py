@@ -55,6 +55,7 @@ from pyhost.uapi.socket import (
     SOCK_DGRAM,
     SOCK_NONBLOCK,
     SOCK_RAW,
+    SOCK_SEQPACKET,
     SOCK_STREAM,
     SOL_SOCKET,
     pack_sockaddr_in,
@@ -169,7 +170,8 @@ class TestTables:
             assert p("socket", AF_INET, SOCK_STREAM, 263) == -EINVAL
             assert p("socket", AF_INET, SOCK_STREAM, IPPROTO_UDP) == -EPROTONOSUPPORT
             assert p("socket", AF_INET, SOCK_DGRAM, IPPROTO_UDP) >= 0
-            assert p("socket", AF_INET, SOCK_RAW, 0) == -ESOCKTNOSUPPORT
+            assert p("socket", AF_INET, SOCK_RAW, 0) == -EPROTONOSUPPORT
+            assert p("socket", AF_INET, SOCK_SEQPACKET, 0) == -ESOCKTNOSUPPORT
             assert p("socketpair", AF_INET, SOCK_STREAM, 0, p.room(8)) == -EOPNOTSUPP
 
         run_in_process(kernel, program)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from scapy.layers.inet import IP
 from scapy.layers.l2 import ARP, Ether
 
 from pyhost.kernel.clock import VirtualClock
-from pyhost.net.core.dev import dev_close
+from pyhost.net.core.dev import dev_close, dev_open
 from pyhost.net.core.neighbour import NUD_REACHABLE, NUD_STALE, neigh_lookup
+from pyhost.net.core.netdevice import NetDevice
+from pyhost.net.ipv4.devinet import InIfaddr
+from pyhost.uapi.rtnetlink import RT_SCOPE_HOST, RT_SCOPE_UNIVERSE
 from tests.unit.net.device import A_ADDR, A_MAC, B_ADDR, B_MAC, DeviceHost, device_pair, seconds
 
 A_IP, B_IP = "10.0.0.1", "10.0.0.2"
@@ -180,3 +184,87 @@ def test_closing_the_device_forgets_its_neighbours_and_what_waited() -> None:
     assert a.net.skbs.alive == 0
     clock.run()
     assert clock.now < seconds(1)
+
+
+# -- settings ------------------------------------------------------------------------------------
+
+
+def conf(host: DeviceHost, **settings: int) -> None:
+    for name, value in settings.items():
+        host.kernel.sysctl[f"net.ipv4.conf.all.{name}"] = value
+
+
+def second_address(host: DeviceHost, addr: int, scope: int = RT_SCOPE_UNIVERSE) -> None:
+    host.dev.ifa_list.append(InIfaddr(addr, 24, addr, 0, scope, False))
+
+
+def asks(host: DeviceHost, sip: str, tip: str) -> int:
+    """How many answers a request brings."""
+    before = len(host.nic.frames)
+    host.nic.inject(arp_frame(op=1, hwsrc=OTHER_HW, psrc=sip, pdst=tip))
+    host.clock.run(until=host.clock.now + seconds(0.1))
+    return len(host.nic.frames) - before
+
+
+@pytest.mark.parametrize(
+    ("mode", "answers"),
+    [(0, [1, 1, 1, 1]), (1, [1, 1, 1, 1]), (2, [1, 0, 1, 1]), (3, [1, 1, 1, 0]), (8, [0, 0, 0, 0])],
+)
+def test_arp_ignore_says_which_requests_are_answered(mode: int, answers: list[int]) -> None:
+    _, a, _ = device_pair()
+    second_address(a, 0x0B000001)
+    second_address(a, 0x0C000001, RT_SCOPE_HOST)
+    conf(a, arp_ignore=mode)
+    assert [
+        asks(a, "10.0.0.77", A_IP),
+        asks(a, "11.0.0.77", A_IP),
+        asks(a, "11.0.0.77", "11.0.0.1"),
+        asks(a, "12.0.0.77", "12.0.0.1"),
+    ] == answers
+
+
+def test_addresses_of_other_interfaces_are_answered_for_unless_arp_ignore_says_no() -> None:
+    _, a, _ = device_pair()
+    lo = NetDevice(a.net, "lo", a.nic)
+    lo.ifa_list = [InIfaddr(0x0D000001, 32, 0x0D000001, 0, RT_SCOPE_UNIVERSE, False)]
+    a.net.devices["lo"] = lo
+    assert asks(a, "10.0.0.77", "13.0.0.1") == 1
+    conf(a, arp_ignore=1)
+    assert asks(a, "10.0.0.77", "13.0.0.1") == 0
+
+
+def test_with_arp_accept_a_gratuitous_arp_makes_an_entry() -> None:
+    clock, a, _ = device_pair()
+    conf(a, arp_accept=1)
+    a.nic.inject(arp_frame(op=1, hwsrc=OTHER_HW, psrc="10.0.0.50", pdst="10.0.0.50"))
+    a.nic.inject(arp_frame(op=2, hwsrc=OTHER_HW, psrc="10.0.0.51", pdst=A_IP, hwdst=A_HW))
+    clock.run(until=seconds(0.1))
+    assert neigh_lookup(a.net.arp_tbl, 0x0A000032, a.dev) is not None
+    assert neigh_lookup(a.net.arp_tbl, 0x0A000033, a.dev) is None
+
+
+@pytest.mark.parametrize(("mode", "asker"), [(0, "11.0.0.1"), (1, A_IP), (2, A_IP)])
+def test_arp_announce_says_in_whose_name_to_ask(mode: int, asker: str) -> None:
+    _, a, _ = device_pair()
+    second_address(a, 0x0B000001)
+    conf(a, arp_announce=mode)
+    header = bytes(IP(src="11.0.0.1", dst=B_IP))
+    a.output(B_ADDR, header)
+    assert a.sent()[-1][ARP].psrc == asker
+
+
+def test_with_arp_notify_a_device_that_comes_up_tells_its_addresses() -> None:
+    clock, a, _ = device_pair()
+    second_address(a, 0x0B000001)
+    conf(a, arp_notify=1)
+
+    def restart() -> None:
+        dev_close(a.dev)
+        dev_open(a.dev)
+
+    a.spawn(restart)
+    clock.run(until=seconds(0.1))
+    told = [frame[ARP] for frame in a.sent()]
+    assert [(each.op, each.psrc, each.pdst) for each in told] == [
+        (1, A_IP, A_IP), (1, "11.0.0.1", "11.0.0.1"),
+    ]  # fmt: skip

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.l2 import ARP
 from scapy.packet import Packet, Raw
 
+from pyhost.admin.shell import run_command
 from pyhost.kernel.clock import NSEC_PER_MSEC, NSEC_PER_SEC
+from pyhost.net.core.dst import DstEntry
+from pyhost.net.ipv4 import icmp
+from pyhost.net.ipv4.route import ip_route_output
 from pyhost.uapi.errno import ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, ENOPROTOOPT
 from pyhost.uapi.ip import IP_RECVERR
 from pyhost.uapi.socket import SOL_IP
@@ -183,3 +188,86 @@ def test_an_error_for_a_stranger_changes_nothing(pair: Pair) -> None:
     assert pair.b.net.mib["IcmpInErrors"] == 1
     inject(pair, from_a(ICMP(type=3, code=3) / Raw(b"short")))
     assert pair.b.net.mib["IcmpInErrors"] == 2
+
+
+def test_the_time_is_told_in_milliseconds_since_midnight(pair: Pair) -> None:
+    pair.run(until=86_400 * NSEC_PER_SEC + 1234 * NSEC_PER_MSEC)
+    inject(pair, from_a(ICMP(type=13, id=7, seq=9, ts_ori=5)))
+    (reply,) = ip_sent(pair.b)
+    times = (reply[ICMP].ts_ori, reply[ICMP].ts_rx, reply[ICMP].ts_tx)
+    assert (reply[ICMP].type, reply[ICMP].id, reply[ICMP].seq, times) == (14, 7, 9, (5, 1234, 1234))
+    assert icmp_checksum_good(reply)
+    inject(pair, from_a(Raw(bytes(ICMP(type=13))[:8]), proto=1))
+    assert pair.b.net.mib["IcmpInErrors"] == 1
+    assert len(ip_sent(pair.b)) == 1
+
+
+def test_the_limit_of_each_destination_is_remembered_for_a_bounded_number(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(icmp, "PEER_THRESHOLD", 3)
+    for host in range(3, 9):
+        inject(pair, to_b(IP(src=f"10.0.0.{host}", dst="10.0.0.2") / UDP(dport=9)))
+    assert [addr & 0xFF for addr in pair.b.net.icmp._peers] == [6, 7, 8]
+
+
+# -- redirects -----------------------------------------------------------------------------------
+
+
+def redirect(gateway: str, router: str = "10.0.0.1", about: str = "8.8.8.8") -> bytes:
+    quoted = IP(src="10.0.0.2", dst=about) / UDP(sport=1, dport=2)
+    return to_b(IP(src=router, dst="10.0.0.2") / ICMP(type=5, code=1, gw=gateway) / quoted)
+
+
+def first_hop(pair: Pair, daddr: int = 0x08080808) -> int:
+    dst = ip_route_output(pair.b.net, daddr)
+    assert isinstance(dst, DstEntry)
+    return dst.gateway
+
+
+@pytest.fixture
+def with_default(pair: Pair) -> Pair:
+    for line in (
+        "ip route add default via 10.0.0.1",
+        "ip neigh add 10.0.0.7 lladdr 02:00:00:00:00:07 dev eth0",
+    ):
+        run_command(pair.b.kernel, line)
+    return pair
+
+
+def test_a_redirect_from_the_router_in_use_changes_the_way_to_one_destination(
+    with_default: Pair,
+) -> None:
+    pair = with_default
+    held = ip_route_output(pair.b.net, 0x08080808)
+    assert isinstance(held, DstEntry)
+    inject(pair, redirect("10.0.0.7"))
+    assert first_hop(pair) == 0x0A000007
+    assert held.gateway == 0x0A000007, "who holds the entry follows too"
+    assert first_hop(pair, 0x08080809) == A_ADDR
+    run_command(pair.b.kernel, "ip route flush cache")
+    assert first_hop(pair) == A_ADDR
+
+
+@pytest.mark.parametrize(
+    ("gateway", "router", "setting"),
+    [
+        ("10.0.0.7", "10.0.0.9", 1),
+        ("10.0.0.255", "10.0.0.1", 1),
+        ("10.0.0.2", "10.0.0.1", 1),
+        ("10.0.0.7", "10.0.0.1", 0),
+    ],
+)
+def test_other_redirects_are_not_believed(
+    with_default: Pair, gateway: str, router: str, setting: int
+) -> None:
+    with_default.b.kernel.sysctl["net.ipv4.conf.all.accept_redirects"] = setting
+    inject(with_default, redirect(gateway, router))
+    assert first_hop(with_default) == A_ADDR
+
+
+def test_a_gateway_that_is_not_known_yet_is_asked_for_first(with_default: Pair) -> None:
+    pair = with_default
+    inject(pair, redirect("10.0.0.66"))
+    assert first_hop(pair) == A_ADDR
+    assert pair.b.sent()[0][ARP].pdst == "10.0.0.66"

@@ -10,6 +10,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
 from pyhost.kernel.clock import NSEC_PER_SEC
+from pyhost.net.ipv4 import ip_fragment
 from pyhost.uapi.errno import EAGAIN
 from tests.unit.net.ipv4.udp_host import Udp
 from tests.unit.net.ipv4.wire import A_MAC, inject, ip_sent, pieces, to_b
@@ -217,3 +218,14 @@ def test_a_packet_that_would_be_too_long_is_dropped(pair: Pair) -> None:
     inject(pair, *frames)
     assert pair.b.net.drops["PKT_TOO_BIG"] == 9
     assert pair.b.net.frags.mem == 0
+
+
+def test_senders_are_remembered_in_a_bounded_number(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ip_fragment, "PEER_THRESHOLD", 3)
+    for host in range(3, 9):
+        header = IP(src=f"10.0.0.{host}", dst="10.0.0.2", proto=17, id=1, flags="MF")
+        pair.b.nic.inject(to_b(header / Raw(bytes(16))))
+    pair.run(until=NSEC_PER_SEC)
+    assert [addr & 0xFF for addr in pair.b.net.frags.peer_rid] == [6, 7, 8]

@@ -8,10 +8,11 @@ import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.packet import Packet, Raw
 
-from pyhost.net.core.skbuff import SkBuff, alloc_skb
+from pyhost.net.core.gso import SKB_GSO_TCPV4
+from pyhost.net.core.skbuff import CHECKSUM_PARTIAL, SkBuff, alloc_skb
 from pyhost.net.core.sock import InetSock
 from pyhost.net.ipv4.ip_output import ip_build_and_send_pkt, ip_queue_xmit, ip_send_unicast_reply
-from pyhost.net.ipv4.route import ip_route_add, ip_route_output
+from pyhost.net.ipv4.route import ip_route_add, ip_route_output, ip_rt_update_pmtu
 from pyhost.net.ipv4.udp import udp_prot
 from pyhost.net.netfilter.core import (
     NF_ACCEPT,
@@ -20,7 +21,15 @@ from pyhost.net.netfilter.core import (
     nf_register_net_hook,
 )
 from pyhost.uapi.errno import EHOSTUNREACH, EMSGSIZE
-from pyhost.uapi.ip import IP_PMTUDISC_DO, IP_PMTUDISC_DONT, IPPROTO_TCP
+from pyhost.uapi.ip import (
+    IP_PMTUDISC_DO,
+    IP_PMTUDISC_DONT,
+    IP_PMTUDISC_INTERFACE,
+    IP_PMTUDISC_OMIT,
+    IP_PMTUDISC_PROBE,
+    IP_PMTUDISC_WANT,
+    IPPROTO_TCP,
+)
 from pyhost.uapi.socket import AF_INET, SOCK_STREAM
 from tests.unit.net.ipv4.udp_host import in_task
 from tests.unit.net.ipv4.wire import ip_sent
@@ -218,3 +227,71 @@ def test_a_syn_ack_follows_its_listener(sender: Sender) -> None:
     (packet,) = sender.sent()
     assert (packet.id, str(packet.flags), packet.ttl, packet.tos) == (0, "DF", 7, 0x20)
     assert header_checksum_good(packet)
+
+
+# -- path MTU modes and super-packets ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "df", "cut"),
+    [
+        (IP_PMTUDISC_DONT, 0, True),
+        (IP_PMTUDISC_WANT, 2, True),
+        (IP_PMTUDISC_DO, 2, True),
+        (IP_PMTUDISC_PROBE, 0, False),
+        (IP_PMTUDISC_INTERFACE, 0, False),
+        (IP_PMTUDISC_OMIT, 0, False),
+    ],
+)
+def test_each_mode_has_its_own_df_and_belief_in_path_mtus(
+    sender: Sender, mode: int, df: int, cut: bool
+) -> None:
+    """Linux: ip_dont_fragment, ip_sk_use_pmtu. `cut`: an 800 byte packet meets a path of 600."""
+    sender.sk.pmtudisc = mode
+    ip_rt_update_pmtu(sender.pair.a.net, B_ADDR, 600)
+    sender.send(10)
+    assert int(sender.sent()[0].flags) == df
+    sender.send(800)
+    refused = bool(df)
+    assert len(sender.sent()) - 1 == (0 if refused else 2 if cut else 1)
+
+
+def gso(sender: Sender, size: int, mss: int) -> SkBuff:
+    skb = sender.segment(size)
+    skb.shinfo.gso_size, skb.shinfo.gso_type = mss, SKB_GSO_TCPV4
+    skb.shinfo.gso_segs = -(-size // mss)
+    skb.ip_summed = CHECKSUM_PARTIAL
+    skb.csum_start, skb.csum_offset = skb.transport_header, 16
+    return skb
+
+
+@pytest.mark.parametrize(("pmtu", "pieces"), [(1500, 3), (576, 5)])
+def test_a_super_packet_is_cut_below_unless_its_segments_must_be_fragmented(
+    sender: Sender, pmtu: int, pieces: int
+) -> None:
+    sender.sk.pmtudisc = IP_PMTUDISC_DONT
+    ip_rt_update_pmtu(sender.pair.a.net, B_ADDR, pmtu)
+    skb = gso(sender, 1800, 700)
+    skb.ignore_df = True
+    assert sender.run(lambda: ip_queue_xmit(sender.sk, skb)) == 0
+    sent = sender.sent()
+    assert len(sent) == pieces
+    assert all(packet.len <= pmtu and header_checksum_good(packet) for packet in sent)
+    data = b"".join(bytes(packet)[20 if packet.frag else 40 : packet.len] for packet in sent)
+    assert data == (bytes(range(256)) * 8)[:1800]
+    assert sender.sk.sk_wmem_alloc == 1
+    assert sender.pair.a.net.skbs.alive == 0
+
+
+def test_segments_with_df_that_do_not_fit_are_refused(sender: Sender) -> None:
+    ip_rt_update_pmtu(sender.pair.a.net, B_ADDR, 600)
+    result = sender.run(lambda: ip_queue_xmit(sender.sk, gso(sender, 1800, 700)))
+    assert result == -EMSGSIZE
+    assert sender.sent() == []
+    assert sender.sk.sk_wmem_alloc == 1
+    assert sender.pair.a.net.skbs.alive == 0
+
+
+def test_new_sockets_do_without_path_mtu_discovery_when_the_system_says_so() -> None:
+    pair = two_hosts(sysctls={"net.ipv4.ip_no_pmtu_disc": "1"})
+    assert Sender(pair).sk.pmtudisc == IP_PMTUDISC_DONT

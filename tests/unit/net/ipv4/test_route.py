@@ -7,8 +7,9 @@ import random
 import pytest
 
 from pyhost.kernel.clock import NSEC_PER_SEC
-from pyhost.net.core.dev import dev_close, dev_open
+from pyhost.net.core.dev import dev_change_mtu, dev_close, dev_open
 from pyhost.net.core.dst import DstEntry
+from pyhost.net.ipv4.fnhe import FNHE_MAX, update_or_create_fnhe
 from pyhost.net.ipv4.route import (
     RTN_BLACKHOLE,
     RTN_BROADCAST,
@@ -25,7 +26,17 @@ from pyhost.net.ipv4.route import (
     ip_rt_update_pmtu,
 )
 from pyhost.net.net_namespace import Net
-from pyhost.uapi.errno import EACCES, EEXIST, EHOSTUNREACH, EINVAL, ENETUNREACH, ENODEV, ESRCH
+from pyhost.uapi.errno import (
+    EACCES,
+    EADDRNOTAVAIL,
+    EEXIST,
+    EHOSTUNREACH,
+    EINVAL,
+    ENETUNREACH,
+    ENODEV,
+    ESRCH,
+)
+from pyhost.uapi.rtnetlink import RTN_THROW
 from tests.unit.net.support import A_ADDR, B_ADDR, Host, two_hosts
 
 FAR = 0x08080808
@@ -115,7 +126,7 @@ def test_what_cannot_be_a_route_is_refused(host: Host) -> None:
     assert ip_route_add(net, 0x08000001, 8, host.dev) == -EINVAL
     assert ip_route_add(net, 0x08000000, 8) == -ENODEV
     assert ip_route_add(net, 0x08000000, 8, gateway=FAR) == -ENETUNREACH
-    assert ip_route_add(net, 0x08000000, 8, gateway=A_ADDR) == -EINVAL
+    assert ip_route_add(net, 0x08000000, 8, gateway=0x0A0000FF) == -EINVAL
     assert ip_route_add(net, 0x08000000, 8, host.dev) == 0
     assert ip_route_add(net, 0x08000000, 8, host.dev) == -EEXIST
 
@@ -148,14 +159,91 @@ def test_no_route_leads_over_a_device_that_is_down() -> None:
     assert found(host.net, B_ADDR).dev is host.dev
 
 
-def test_taking_the_address_away_takes_its_routes_away(host: Host) -> None:
-    ip_route_add(host.net, 0, 0, gateway=B_ADDR)
-    assert inet_add_addr(host.dev, 0x0A000009, 24) == -EEXIST
-    assert inet_del_addr(host.dev, A_ADDR) == 0
-    assert ip_route_output(host.net, B_ADDR) == -ENETUNREACH
-    assert inet_addr_type(host.net, A_ADDR) == RTN_UNICAST
+def test_taking_an_address_away_takes_the_routes_from_it_away(host: Host) -> None:
+    net = host.net
     assert inet_add_addr(host.dev, 0x0A000009, 24) == 0
-    assert found(host.net, B_ADDR).saddr == 0x0A000009
+    assert inet_add_addr(host.dev, 0x0B000001, 24) == 0
+    assert inet_add_addr(host.dev, 0x0A000009, 24) == -EEXIST
+    ip_route_add(net, 0x07000000, 8, gateway=B_ADDR, prefsrc=A_ADDR)
+    ip_route_add(net, 0x08000000, 8, gateway=B_ADDR)
+    assert inet_del_addr(host.dev, A_ADDR) == 0
+    assert [ifa.local for ifa in host.dev.ifa_list] == [0x0B000001], "the secondary goes too"
+    assert ip_route_output(net, B_ADDR) == -ENETUNREACH
+    assert ip_route_output(net, 0x07000001) == -ENETUNREACH
+    assert found(net, FAR).saddr == 0x0B000001
+    assert inet_addr_type(net, A_ADDR) == RTN_UNICAST
+    assert inet_del_addr(host.dev, 0x0B000001) == 0
+    assert ip_route_output(net, FAR) == -ENETUNREACH, "no address, no route over the device"
+    assert inet_del_addr(host.dev, 0x0B000001) == -EADDRNOTAVAIL
+
+
+def test_the_source_is_the_primary_address_of_the_network_of_the_next_hop(host: Host) -> None:
+    net = host.net
+    inet_add_addr(host.dev, 0x0B000001, 24)
+    inet_add_addr(host.dev, 0x0B000005, 24)
+    assert found(net, 0x0B000002).saddr == 0x0B000001
+    ip_route_add(net, 0x08000000, 8, gateway=0x0B000002)
+    assert found(net, FAR).saddr == 0x0B000001
+    ip_route_add(net, 0x09000000, 8, gateway=0x0B000002, prefsrc=A_ADDR)
+    assert found(net, 0x09000001).saddr == A_ADDR
+    assert found(net, 0x0B000002, saddr=0x0B000005).saddr == 0x0B000005
+
+
+def test_a_device_that_goes_down_takes_its_routes_along_but_not_its_addresses() -> None:
+    pair = two_hosts()
+    host, net = pair.a, pair.a.net
+    ip_route_add(net, 0x08000000, 8, gateway=B_ADDR)
+    host.spawn(lambda: dev_close(host.dev))
+    pair.run()
+    assert ip_route_output(net, FAR) == -ENETUNREACH
+    assert found(net, A_ADDR).type == RTN_LOCAL
+    host.spawn(lambda: dev_open(host.dev))
+    pair.run()
+    assert found(net, B_ADDR).saddr == A_ADDR
+    assert ip_route_output(net, FAR) == -ENETUNREACH, "only the routes of addresses come back"
+
+
+def test_a_locked_mtu_is_not_learned_and_a_gateway_then_gets_576(host: Host) -> None:
+    net = host.net
+    ip_route_add(net, 0x08000000, 8, gateway=B_ADDR, mtu=1400, mtu_locked=True)
+    dst = found(net, FAR)
+    assert (dst.mtu(), dst.mtu_locked, dst.advmss()) == (1400, True, 1360)
+    ip_rt_update_pmtu(net, FAR, 1300)
+    assert found(net, FAR).mtu() == 1400
+    dst.metric_mtu = 0
+    assert dst.mtu() == 576
+
+
+def test_exceptions_of_a_route_are_bounded_and_go_with_it(host: Host) -> None:
+    net = host.net
+    ip_route_add(net, 0x08000000, 8, gateway=B_ADDR)
+    route = found(net, FAR).route
+    assert route is not None
+    for daddr in range(FNHE_MAX + 3):
+        update_or_create_fnhe(route, 0x08000000 + daddr, pmtu=1000, expires=1 << 60)
+    assert len(route.exceptions) == FNHE_MAX
+    assert found(net, 0x08000000 + 2).mtu() == 1500
+    assert found(net, 0x08000000 + 3).mtu() == 1000
+    ip_route_del(net, 0x08000000, 8)
+    ip_route_add(net, 0x08000000, 8, gateway=B_ADDR)
+    assert found(net, 0x08000000 + 3).mtu() == 1500
+
+
+def test_path_mtus_follow_the_device(host: Host) -> None:
+    net = host.net
+    ip_rt_update_pmtu(net, B_ADDR, 1400)
+    assert dev_change_mtu(host.dev, 1300) == 0
+    assert found(net, B_ADDR).mtu() == 1300
+    assert dev_change_mtu(host.dev, 1350) == 0
+    assert found(net, B_ADDR).mtu() == 1350, "a path MTU that was the device's own grows with it"
+
+
+def test_a_throw_route_sends_the_search_to_the_next_table(host: Host) -> None:
+    net = host.net
+    ip_route_add(net, 0, 0, gateway=B_ADDR)
+    assert found(net, FAR).gateway == B_ADDR
+    ip_route_add(net, 0x08000000, 8, route_type=RTN_THROW)
+    assert ip_route_output(net, FAR) == -ENETUNREACH
 
 
 def test_a_learned_path_mtu_is_kept_for_ten_minutes_and_has_a_floor() -> None:

@@ -188,6 +188,7 @@ def test_every_second_full_segment_is_acknowledged_at_once() -> None:
         t.send("A", seq=1 + i * 1460, ack=1, load=bytes(1460))
     t.app(lambda: recv(sk, 10_000))
     sk.icsk_ack_quick = 0
+    sk.window_clamp = sk.rcv_ssthresh
     t.got.clear()
     t.send("A", seq=5841, ack=1, load=bytes(1460))
     t.silence()

@@ -49,6 +49,7 @@ class Udp:
         memory = self.kernel.mem
         addr = memory.kmalloc(size)
         msg = MsgHdr(IovIter.kvec(ITER_DEST, memory, [(addr, size)]), flags)
+        msg.controllen = 512
         result = udp_prot.recvmsg(self.sk, msg, size, flags)
         data = bytes(memory.buf[addr : addr + size - msg.iter.count])
         memory.kfree(addr)
