@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from pyhost.kernel.bug import KernelBug
 from pyhost.net.core import drop_reason
 from pyhost.net.core.datagram import (
+    datagram_ioctl,
     datagram_poll,
     skb_copy_datagram_iter,
     skb_free_datagram,
@@ -44,14 +45,24 @@ from pyhost.net.core.netdevice import (
     NetDevice,
     PacketType,
 )
-from pyhost.net.core.skbuff import SkBuff, alloc_skb, consume_skb, kfree_skb_reason
+from pyhost.net.core.scm import put_cmsg
+from pyhost.net.core.skbuff import (
+    CHECKSUM_NONE,
+    CHECKSUM_PARTIAL,
+    SkBuff,
+    alloc_skb,
+    consume_skb,
+    kfree_skb_reason,
+)
 from pyhost.net.core.sock import (
     MsgHdr,
     Proto,
-    Sock,
     sock_wait_for_wmem,
 )
+from pyhost.net.core.timestamping import sock_recv_timestamp
 from pyhost.net.eth import eth_header
+from pyhost.net.packet.internal import PacketSock, packet_flush_mclist
+from pyhost.net.packet.sockopt import packet_getsockopt, packet_setsockopt
 from pyhost.net.packet.tap import PacketTap
 from pyhost.net.socket import (
     ProtoOps,
@@ -89,16 +100,17 @@ from pyhost.uapi.ethernet import (
     VLAN_HLEN,
 )
 from pyhost.uapi.if_packet import (
-    PACKET_ADD_MEMBERSHIP,
-    PACKET_DROP_MEMBERSHIP,
-    PACKET_QDISC_BYPASS,
-    PACKET_STATISTICS,
-    TPACKET_STATS,
+    PACKET_AUXDATA,
+    TP_STATUS_CSUM_VALID,
+    TP_STATUS_CSUMNOTREADY,
+    TP_STATUS_USER,
+    TP_STATUS_VLAN_TPID_VALID,
+    TP_STATUS_VLAN_VALID,
+    TPACKET_AUXDATA,
     SockaddrLl,
 )
 from pyhost.uapi.socket import (
     AF_PACKET,
-    INT,
     MSG_DONTWAIT,
     MSG_ERRQUEUE,
     MSG_PEEK,
@@ -115,22 +127,6 @@ __all__ = ["PACKET_OPS", "PACKET_PROT", "PacketSock", "PacketTap", "packet_init"
 
 _RESERVED = 32
 """Headroom of a packet that a program sends: LL_RESERVED_SPACE of Ethernet."""
-
-
-class PacketSock(Sock):
-    """Linux: struct packet_sock. `hook` is what is registered in the device layer, None while
-    nothing is received.
-    """
-
-    __slots__ = ("hook", "ifindex", "num", "qdisc_bypass", "tp_drops", "tp_packets")
-
-    def __init__(self, net: Net, sock_type: int, protocol: int) -> None:
-        super().__init__(net, AF_PACKET, sock_type, protocol, PACKET_PROT)
-        self.num = protocol
-        self.ifindex = 0
-        self.hook: PacketType | None = None
-        self.qdisc_bypass = False
-        self.tp_packets = self.tp_drops = 0
 
 
 # -- hooks in the device layer
@@ -167,7 +163,8 @@ def _unshare(skb: SkBuff) -> SkBuff:
 
 def _packet_rcv(sk: PacketSock, skb: SkBuff, dev: NetDevice) -> int:
     """A packet passes by. Linux: packet_rcv."""
-    if skb.pkt_type == PACKET_LOOPBACK:
+    unwanted = sk.ignore_outgoing and skb.pkt_type == PACKET_OUTGOING
+    if skb.pkt_type == PACKET_LOOPBACK or unwanted:
         consume_skb(skb)
         return 0
     if sk.sk_rmem_alloc >= sk.sk_rcvbuf:
@@ -213,10 +210,28 @@ def _packet_recvmsg(sk: PacketSock, msg: MsgHdr, size: int, flags: int) -> int:
         msg.flags |= MSG_TRUNC
     error = skb_copy_datagram_iter(skb, 0, msg.iter, copied)
     msg.name = skb.cb
+    sock_recv_timestamp(msg, sk, skb)
+    if sk.auxdata:
+        put_cmsg(msg, SOL_PACKET, PACKET_AUXDATA, _auxdata(skb, length))
     skb_free_datagram(skb)
     if error:
         return error
     return length if flags & MSG_TRUNC else copied
+
+
+def _auxdata(skb: SkBuff, length: int) -> bytes:
+    """What a tap must know to judge a packet. Linux: struct tpacket_auxdata in packet_recvmsg."""
+    status = TP_STATUS_USER
+    if skb.ip_summed == CHECKSUM_PARTIAL:
+        status |= TP_STATUS_CSUMNOTREADY
+    elif skb.pkt_type != PACKET_OUTGOING and skb.ip_summed != CHECKSUM_NONE:
+        status |= TP_STATUS_CSUM_VALID
+    tci, tpid = skb.vlan_tci, 0
+    if tci:
+        status |= TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID
+        tpid = ETH_P_8021Q
+    offset = max(skb.network_header - skb.data, 0)
+    return TPACKET_AUXDATA.pack(status, length, length, 0, offset, tci, tpid)
 
 
 # -- sending ---------------------------------------------------------------------------------------
@@ -248,7 +263,7 @@ def _packet_sendmsg(sk: PacketSock, msg: MsgHdr, size: int) -> int:
         return -ENOBUFS
     error = _fill(skb, sk, msg, size, dev, proto, daddr)
     if error:
-        kfree_skb_reason(skb, drop_reason.NOT_SPECIFIED)
+        kfree_skb_reason(skb, drop_reason.SEND_ABORTED)
         return error
     return _transmit(sk, skb) or size
 
@@ -321,7 +336,7 @@ def _packet_create(net: Net, sock: Socket, protocol: int) -> int:
     if sock.type not in (SOCK_RAW, SOCK_DGRAM):
         return -ESOCKTNOSUPPORT
     proto = int.from_bytes((protocol & 0xFFFF).to_bytes(2, "little"), "big")
-    sk = PacketSock(net, sock.type, proto)
+    sk = PacketSock(net, sock.type, proto, PACKET_PROT)
     sock.ops = PACKET_OPS
     sock_init_data(sock, sk)
     _register_prot_hook(sk, None)
@@ -334,6 +349,7 @@ def _packet_release(sock: Socket) -> int:
     if sk is None:
         return 0
     _unregister_prot_hook(sk)
+    packet_flush_mclist(sk)
     sk.sock_dead = True
     sk.sk_socket = None
     sock.sk = None
@@ -382,39 +398,6 @@ def _packet_getname(sock: Socket, peer: int) -> bytes | int:
     return SockaddrLl(sk.num, sk.ifindex, _hatype(dev), 0, dev.addr).emit()
 
 
-def _packet_setsockopt(sock: Socket, level: int, name: int, value: bytes) -> int:
-    """Linux: packet_setsockopt. Membership is accepted: every frame that reaches a device's
-    driver is shown anyway.
-    """
-    if level != SOL_PACKET:
-        return -ENOPROTOOPT
-    sk: PacketSock = sock.sk
-    if name in (PACKET_ADD_MEMBERSHIP, PACKET_DROP_MEMBERSHIP):
-        return 0 if len(value) >= 16 else -EINVAL
-    if name != PACKET_QDISC_BYPASS:
-        return -ENOPROTOOPT
-    if len(value) != INT.size:
-        return -EINVAL
-    sk.qdisc_bypass = bool(INT.unpack(value)[0])
-    return 0
-
-
-def _packet_getsockopt(sock: Socket, level: int, name: int, size: int) -> bytes | int:
-    """Linux: packet_getsockopt. Reading the statistics clears them; `packets` counts the drops
-    too.
-    """
-    if level != SOL_PACKET:
-        return -ENOPROTOOPT
-    sk: PacketSock = sock.sk
-    if name == PACKET_STATISTICS:
-        answer = TPACKET_STATS.pack(sk.tp_packets + sk.tp_drops, sk.tp_drops)
-        sk.tp_packets = sk.tp_drops = 0
-        return answer[:size]
-    if name == PACKET_QDISC_BYPASS:
-        return INT.pack(sk.qdisc_bypass)[:size]
-    return -ENOPROTOOPT
-
-
 def _nothing(_: PacketSock) -> int:
     return 0
 
@@ -453,10 +436,11 @@ PACKET_OPS = ProtoOps(
     poll=datagram_poll,
     listen=sock_no_listen,
     shutdown=sock_no_shutdown,
-    setsockopt=_packet_setsockopt,
-    getsockopt=_packet_getsockopt,
+    setsockopt=packet_setsockopt,
+    getsockopt=packet_getsockopt,
     sendmsg=lambda sock, msg, size: _packet_sendmsg(sock.sk, msg, size),
     recvmsg=lambda sock, msg, size, flags: _packet_recvmsg(sock.sk, msg, size, flags),
+    ioctl=datagram_ioctl,
 )
 
 

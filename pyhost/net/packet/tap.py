@@ -22,7 +22,8 @@ class PacketTap:
 
     `frame` has its link header, but for a packet that the NIC is to cut or sum it is as the stack
     made it, as in tcpdump. `pkt_type` is PACKET_OUTGOING for what goes out. It sees what an
-    AF_PACKET socket with ETH_P_ALL sees.
+    AF_PACKET socket with ETH_P_ALL sees, and disturbs zero-copy sends as one does; with
+    `keeps` False it only reads while the packet passes, and disturbs nothing.
     """
 
     def __init__(
@@ -30,10 +31,12 @@ class PacketTap:
         net: Net,
         callback: Callable[[int, int, bytes, int], None],
         dev: NetDevice | None = None,
+        *,
+        keeps: bool = True,
     ) -> None:
         self._net = net
         self._callback = callback
-        self._ptype = PacketType(ETH_P_ALL, self._receive, dev)
+        self._ptype = PacketType(ETH_P_ALL, self._receive, dev, keeps=keeps)
         dev_add_pack(net, self._ptype)
 
     def close(self) -> None:

@@ -12,7 +12,9 @@ from scapy.layers.l2 import Ether
 from pyhost.kernel.clock import VirtualClock
 from pyhost.mm.iov_iter import ITER_DEST, ITER_SOURCE, IovIter
 from pyhost.net.core.dev import dev_close, dev_queue_xmit
-from pyhost.net.core.skbuff import SkBuff
+from pyhost.net.core.netdevice import IFF_PROMISC, NETIF_F_HW_CSUM
+from pyhost.net.core.scm import cmsgs
+from pyhost.net.core.skbuff import CHECKSUM_PARTIAL, SkBuff
 from pyhost.net.core.sock import EPOLLIN, EPOLLOUT, MsgHdr
 from pyhost.net.packet.af_packet import PacketTap
 from pyhost.net.socket import Socket, sock_release
@@ -25,8 +27,19 @@ from pyhost.uapi.ethernet import (
     PACKET_OUTGOING,
 )
 from pyhost.uapi.if_packet import (
+    PACKET_ADD_MEMBERSHIP,
+    PACKET_AUXDATA,
+    PACKET_DROP_MEMBERSHIP,
+    PACKET_IGNORE_OUTGOING,
+    PACKET_MR_PROMISC,
+    PACKET_MREQ,
     PACKET_QDISC_BYPASS,
+    PACKET_RESERVE,
     PACKET_STATISTICS,
+    PACKET_VERSION,
+    TP_STATUS_CSUMNOTREADY,
+    TP_STATUS_USER,
+    TPACKET_AUXDATA,
     TPACKET_STATS,
     SockaddrLl,
 )
@@ -65,6 +78,7 @@ def receive(
 ) -> tuple[int, bytes, MsgHdr]:
     page = host.kernel.mem.alloc_pages()
     msg = MsgHdr(IovIter.kvec(ITER_DEST, host.kernel.mem, [(page.addr, size)]))
+    msg.controllen = 256
     result = sock.ops.recvmsg(sock, msg, size, flags)
     data = bytes(host.kernel.mem.buf[page.addr : page.addr + max(0, min(result, size))])
     page.put()
@@ -374,3 +388,80 @@ def test_a_kernel_tap_sees_both_ways_with_time_and_key() -> None:
     tap.close()
     assert b.net.ptype_all == []
     assert b.net.skbs.alive == 0
+
+
+# -- options -------------------------------------------------------------------------------------
+
+
+def option(sock: Socket, name: int, value: bytes) -> int:
+    return sock.ops.setsockopt(sock, SOL_PACKET, name, value)
+
+
+def test_auxdata_tells_whether_the_checksum_is_there_yet() -> None:
+    clock, a, b = device_pair(features=NETIF_F_HW_CSUM)
+    here, there = open_socket(a), open_socket(b)
+    for sock in (here, there):
+        assert option(sock, PACKET_AUXDATA, INT.pack(1)) == 0
+    skb = a.frame(b"payload")
+    skb.ip_summed, skb.csum_start, skb.csum_offset = CHECKSUM_PARTIAL, skb.data + 14, 2
+    dev_queue_xmit(skb)
+    clock.run(until=seconds(0.1))
+    for host, sock, status, length in (
+        (a, here, TP_STATUS_USER | TP_STATUS_CSUMNOTREADY, 21),
+        (b, there, TP_STATUS_USER, 60),
+    ):
+        _, _, msg = receive(host, sock)
+        messages = cmsgs(msg.control)
+        assert isinstance(messages, list)
+        ((level, kind, data),) = messages
+        assert (level, kind) == (SOL_PACKET, PACKET_AUXDATA)
+        assert TPACKET_AUXDATA.unpack(data) == (status, length, length, 0, 14, 0, 0)
+
+
+def test_promiscuous_membership_is_counted_and_ends_with_the_socket(host: DeviceHost) -> None:
+    mreq = PACKET_MREQ.pack(host.dev.ifindex, PACKET_MR_PROMISC, 0, bytes(8))
+    first, second = open_socket(host), open_socket(host)
+    for sock in (first, first, second):
+        assert option(sock, PACKET_ADD_MEMBERSHIP, mreq) == 0
+    assert host.dev.promiscuity == 2
+    assert option(first, PACKET_DROP_MEMBERSHIP, mreq) == 0
+    assert host.dev.promiscuity == 2
+    sock_release(first)
+    assert host.dev.flags & IFF_PROMISC
+    assert option(second, PACKET_DROP_MEMBERSHIP, mreq) == 0
+    assert not host.dev.flags & IFF_PROMISC
+    assert option(second, PACKET_DROP_MEMBERSHIP, mreq) == -errno.EADDRNOTAVAIL
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        (PACKET_ADD_MEMBERSHIP, bytes(15), -errno.EINVAL),
+        (PACKET_ADD_MEMBERSHIP, PACKET_MREQ.pack(9, 1, 0, bytes(8)), -errno.ENODEV),
+        (PACKET_ADD_MEMBERSHIP, PACKET_MREQ.pack(1, 7, 0, bytes(8)), -errno.EINVAL),
+        (PACKET_ADD_MEMBERSHIP, PACKET_MREQ.pack(1, 0, 9, bytes(8)), -errno.EINVAL),
+        (PACKET_ADD_MEMBERSHIP, PACKET_MREQ.pack(1, 0, 7, bytes(8)), -errno.EINVAL),
+        (PACKET_VERSION, INT.pack(3), -errno.EINVAL),
+        (PACKET_VERSION, INT.pack(2), 0),
+        (PACKET_RESERVE, INT.pack(-1), -errno.EINVAL),
+        (PACKET_IGNORE_OUTGOING, INT.pack(2), -errno.EINVAL),
+        (PACKET_AUXDATA, b"1", -errno.EINVAL),
+        (99, INT.pack(1), -errno.ENOPROTOOPT),
+    ],
+)
+def test_what_an_option_must_be(host: DeviceHost, name: int, value: bytes, expected: int) -> None:
+    sock = open_socket(host)
+    assert option(sock, name, value) == expected
+    if not expected:
+        assert sock.ops.getsockopt(sock, SOL_PACKET, name, 4) == value
+
+
+def test_outgoing_packets_can_be_ignored() -> None:
+    clock, a, b = device_pair()
+    sock = open_socket(b)
+    option(sock, PACKET_IGNORE_OUTGOING, INT.pack(1))
+    dev_queue_xmit(b.frame(b"mine"))
+    assert receive(b, sock)[0] == -errno.EAGAIN
+    dev_queue_xmit(a.frame(b"theirs"))
+    clock.run(until=seconds(0.1))
+    assert receive(b, sock)[0] == 60
