@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from pyhost.net.ipv4.icmp import IcmpNet
     from pyhost.net.ipv4.ip_fragment import IpFrags
     from pyhost.net.ipv4.netns_ipv4 import NetnsIpv4
-    from pyhost.net.ipv4.route import FibTable
+    from pyhost.net.ipv4.raw import RawSock
+    from pyhost.net.ipv4.route import Routing
     from pyhost.net.ipv4.tcp import TcpNet
     from pyhost.net.ipv4.udp_table import UdpTable
     from pyhost.net.netfilter.core import NfHooks
-    from pyhost.net.sched.sch_generic import Qdisc
+    from pyhost.net.netfilter.ip_tables import XtNet
+    from pyhost.net.netfilter.nf_conntrack_net import NfConntrackNet
+    from pyhost.net.sched.qdisc import Qdisc
     from pyhost.net.socket import Socket
+    from pyhost.net.xfrm.xfrm_state import XfrmNet
     from pyhost.security.hooks import SecurityHooks
 
 __all__ = ["Net"]
@@ -44,18 +48,22 @@ class Net:
     - `inet_protos[protocol]`: `handler(skb)` for IPv4, network header stripped
     - `families[family]`: `create(net, sock, protocol) -> 0 or -errno`
     - `mib`: SNMP and netstat counters under their Linux names (`TcpOutSegs`, `IpOutRequests`,
-      `TCPBacklogDrop`)
+      `TCPBacklogDrop`); `mib_shown`: what the administrator has last seen of them (nstat)
     - `rt_genid`: goes up when routes or addresses change, and makes cached dst entries obsolete
     """
 
     nf: NfHooks
-    fib: FibTable
+    ct: NfConntrackNet
+    xt: XtNet
+    xfrm: XfrmNet
+    fib: Routing
     arp_tbl: NeighTable
     frags: IpFrags
     icmp: IcmpNet
     ipv4: NetnsIpv4
     tcp: TcpNet
     udp: UdpTable
+    raw: dict[int, list[RawSock]]
     softnet: Softnet
     security: SecurityHooks
 
@@ -63,6 +71,7 @@ class Net:
         self.kernel = kernel
         self.skbs = SkbPool(kernel)
         self.mib: dict[str, int] = {}
+        self.mib_shown: dict[str, int] = {}
         self.rt_genid = 0
         self.devices: dict[str, NetDevice] = {}
         self.ptype_base: dict[int, PacketHandler] = {}

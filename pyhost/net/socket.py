@@ -36,13 +36,16 @@ from pyhost.security.hooks import (
 from pyhost.uapi.errno import (
     EAFNOSUPPORT,
     EBADF,
+    EFAULT,
     EINVAL,
     ENOTSOCK,
+    ENOTTY,
     EOPNOTSUPP,
     ESPIPE,
 )
 from pyhost.uapi.fcntl import O_NONBLOCK, O_RDWR, SPLICE_F_MORE
 from pyhost.uapi.socket import (
+    INT,
     MSG_DONTWAIT,
     MSG_EOR,
     MSG_MORE,
@@ -83,7 +86,8 @@ class ProtoOps:
     `accept(sock, newsock, flags)` fills `newsock`. `getname`'s second argument is 0 for the local
     name, 1 for the peer's, 2 for the peer's even when the connection is over. `setsockopt` and
     `getsockopt` see every level but SOL_SOCKET. `recvmsg` leaves the sender's sockaddr in
-    `msg.name` and control messages in `msg.control`.
+    `msg.name` and control messages in `msg.control`. `ioctl` returns the number that
+    the program gets.
     """
 
     family: int
@@ -101,6 +105,8 @@ class ProtoOps:
     sendmsg: Callable[[Socket, MsgHdr, int], int]
     recvmsg: Callable[[Socket, MsgHdr, int, int], int]
     splice_eof: Callable[[Socket], None] | None = None
+    splice_read: Callable[[Socket, File, int, PipeInode, int], int] | None = None
+    ioctl: Callable[[Socket, int], int] | None = None
 
 
 class Socket:
@@ -302,14 +308,35 @@ def sock_splice_eof(file: File) -> None:
         sock.ops.splice_eof(sock)
 
 
+def sock_splice_read(file: File, pos: int, pipe: PipeInode, size: int, flags: int) -> int:
+    """splice() from a socket. Linux: sock_splice_read."""
+    sock: Socket = file.private_data
+    if sock.ops.splice_read is None:
+        return copy_splice_read(file, pos, pipe, size, flags)
+    return sock.ops.splice_read(sock, file, pos, pipe, size)
+
+
+def sock_ioctl(task: Task, file: File, cmd: int, arg: int) -> int:
+    """ioctl() on a socket: 0, -ENOTTY, -EFAULT, what the protocol says. Linux: sock_ioctl."""
+    sock: Socket = file.private_data
+    if sock.ops.ioctl is None:
+        return -ENOTTY
+    answer = sock.ops.ioctl(sock, cmd)
+    if answer < 0:
+        return answer
+    assert task.process is not None
+    return 0 if task.process.mm.put_user(arg, INT.pack(answer)) else -EFAULT
+
+
 socket_file_ops = FileOperations(
     name="socket",
     release=sock_close,
     read_iter=sock_read_iter,
     write_iter=sock_write_iter,
     poll=sock_poll,
-    splice_read=copy_splice_read,
+    splice_read=sock_splice_read,
     splice_write=splice_to_socket,
+    unlocked_ioctl=sock_ioctl,
     splice_eof=sock_splice_eof,
 )
 

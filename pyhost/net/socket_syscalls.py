@@ -1,7 +1,7 @@
-"""The socket system calls. Linux: net/socket.c.
+"""The socket system calls, but for those that carry data. Linux: net/socket.c.
 
 Each finds the socket, brings its arguments in from user memory, asks the security hook, and calls
-`sock.ops`.
+`sock.ops`. Sending and receiving are in socket_messages.py.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyhost.fs.file import fget, fput, receive_fd
 from pyhost.fs.open import files_of
-from pyhost.fs.read_write import import_iovec, import_ubuf, user_mm
-from pyhost.mm.iov_iter import ITER_DEST, ITER_SOURCE
-from pyhost.net.core.sock import MsgHdr
+from pyhost.fs.read_write import user_mm
 from pyhost.net.core.sockopt import sock_getsockopt, sock_setsockopt
 from pyhost.net.socket import (
     Socket,
@@ -20,11 +18,10 @@ from pyhost.net.socket import (
     sock_alloc_file,
     sock_create,
     sock_from_file,
-    sock_recvmsg,
     sock_release,
-    sock_sendmsg,
     sockfd_lookup,
 )
+from pyhost.net.socket_addr import move_addr_to_kernel, move_addr_to_user
 from pyhost.security.hooks import (
     security_socket_accept,
     security_socket_bind,
@@ -36,59 +33,18 @@ from pyhost.uapi.errno import (
     ECONNABORTED,
     EFAULT,
     EINVAL,
-    EMSGSIZE,
-    ENOBUFS,
     ENOTSOCK,
 )
-from pyhost.uapi.fcntl import O_NONBLOCK
 from pyhost.uapi.socket import (
     INT,
-    MSG_CTRUNC,
-    MSG_DONTWAIT,
-    MSG_INTERNAL_SENDMSG_FLAGS,
-    MSGHDR,
     SOCK_CLOEXEC,
     SOCK_NONBLOCK,
     SOCK_TYPE_MASK,
-    SOCKADDR_STORAGE_SIZE,
     SOL_SOCKET,
 )
 
 if TYPE_CHECKING:
     from pyhost.kernel.sched import Task
-    from pyhost.mm.mmap import MmStruct
-
-INT_MAX = 0x7FFFFFFF
-MSGHDR_NAMELEN = 8
-MSGHDR_CONTROLLEN = 40
-MSGHDR_FLAGS = 48
-"""Offsets in struct user_msghdr of what recvmsg stores."""
-
-
-def move_addr_to_kernel(mm: MmStruct, uaddr: int, length: int) -> bytes | int:
-    """The sockaddr at a user address. Linux: move_addr_to_kernel."""
-    if not 0 <= length <= SOCKADDR_STORAGE_SIZE:
-        return -EINVAL
-    if not length:
-        return b""
-    raw = mm.get_user(uaddr, length)
-    return -EFAULT if raw is None else raw
-
-
-def move_addr_to_user(mm: MmStruct, addr: bytes, uaddr: int, ulen: int) -> int:
-    """Store a sockaddr as far as the program has room, and its full length.
-
-    Linux: move_addr_to_user.
-    """
-    raw = mm.get_user(ulen, INT.size)
-    if raw is None:
-        return -EFAULT
-    room: int = INT.unpack(raw)[0]
-    if room < 0:
-        return -EINVAL
-    if not mm.put_user(uaddr, addr[:room]) or not mm.put_user(ulen, INT.pack(len(addr))):
-        return -EFAULT
-    return 0
 
 
 def _put(sock: Socket) -> None:
@@ -276,151 +232,6 @@ def sys_shutdown(task: Task, fd: int, how: int) -> int:
         return sock.ops.shutdown(sock, how)
     finally:
         _put(sock)
-
-
-# -- sending ----------------------------------------------------------------------------------
-
-
-def _nonblock(sock: Socket) -> int:
-    assert sock.file is not None
-    return MSG_DONTWAIT if sock.file.f_flags & O_NONBLOCK else 0
-
-
-def sys_sendto(
-    task: Task, fd: int, buf: int, size: int, flags: int, uaddr: int, addrlen: int
-) -> int:
-    """sendto(2), and send(2) with no address.
-
-    Linux: __sys_sendto; errors in this order: EFAULT, EBADF, ENOTSOCK, the address.
-    """
-    mm = user_mm(task)
-    source = import_ubuf(ITER_SOURCE, mm, buf, size)
-    if isinstance(source, int):
-        return source
-    sock = sockfd_lookup(task, fd)
-    if isinstance(sock, int):
-        return sock
-    try:
-        msg = MsgHdr(source, flags & ~MSG_INTERNAL_SENDMSG_FLAGS | _nonblock(sock))
-        if uaddr:
-            name = move_addr_to_kernel(mm, uaddr, addrlen)
-            if isinstance(name, int):
-                return name
-            msg.name = name
-        return sock_sendmsg(sock, msg)
-    finally:
-        _put(sock)
-
-
-def sys_sendmsg(task: Task, fd: int, umsg: int, flags: int) -> int:
-    """sendmsg(2). Linux: __sys_sendmsg, ____sys_sendmsg."""
-    sock = sockfd_lookup(task, fd)
-    if isinstance(sock, int):
-        return sock
-    try:
-        msg = _import_msghdr(user_mm(task), umsg, ITER_SOURCE)
-        if isinstance(msg, int):
-            return msg
-        msg.flags = flags & ~MSG_INTERNAL_SENDMSG_FLAGS | _nonblock(sock)
-        return sock_sendmsg(sock, msg)
-    finally:
-        _put(sock)
-
-
-def _import_msghdr(mm: MmStruct, umsg: int, direction: int) -> MsgHdr | int:
-    """A struct user_msghdr; for a send also the name and the control messages.
-
-    Linux: copy_msghdr_from_user, import_iovec.
-    """
-    raw = mm.get_user(umsg, MSGHDR.size)
-    if raw is None:
-        return -EFAULT
-    uname, namelen, uvec, nr_segs, ucontrol, controllen, _ = MSGHDR.unpack(raw)
-    if namelen > INT_MAX:
-        return -EINVAL
-    sending = direction == ITER_SOURCE
-    name = None
-    if sending and uname and namelen:
-        addr = move_addr_to_kernel(mm, uname, min(namelen, SOCKADDR_STORAGE_SIZE))
-        if isinstance(addr, int):
-            return addr
-        name = addr
-    vector = import_iovec(direction, mm, uvec, nr_segs, too_many=EMSGSIZE)
-    if isinstance(vector, int):
-        return vector
-    if not sending:
-        return MsgHdr(vector)
-    if controllen > INT_MAX:
-        return -ENOBUFS
-    control = mm.get_user(ucontrol, controllen)
-    return -EFAULT if control is None else MsgHdr(vector, 0, name, control)
-
-
-# -- receiving --------------------------------------------------------------------------------
-
-
-def sys_recvfrom(
-    task: Task, fd: int, buf: int, size: int, flags: int, uaddr: int, ulen: int
-) -> int:
-    """recvfrom(2), and recv(2) with no address. Linux: __sys_recvfrom."""
-    mm = user_mm(task)
-    to = import_ubuf(ITER_DEST, mm, buf, size)
-    if isinstance(to, int):
-        return to
-    sock = sockfd_lookup(task, fd)
-    if isinstance(sock, int):
-        return sock
-    try:
-        msg = MsgHdr(to)
-        ret = sock_recvmsg(sock, msg, flags | _nonblock(sock))
-        if ret >= 0 and uaddr:
-            err = move_addr_to_user(mm, msg.name or b"", uaddr, ulen)
-            return err or ret
-        return ret
-    finally:
-        _put(sock)
-
-
-def sys_recvmsg(task: Task, fd: int, umsg: int, flags: int) -> int:
-    """recvmsg(2): also stores the sender's name, control messages and MSG_* flags.
-
-    Linux: __sys_recvmsg, ____sys_recvmsg.
-    """
-    sock = sockfd_lookup(task, fd)
-    if isinstance(sock, int):
-        return sock
-    mm = user_mm(task)
-    try:
-        msg = _import_msghdr(mm, umsg, ITER_DEST)
-        if isinstance(msg, int):
-            return msg
-        ret = sock_recvmsg(sock, msg, flags | _nonblock(sock))
-        if ret < 0:
-            return ret
-        return _export_msghdr(mm, umsg, msg) or ret
-    finally:
-        _put(sock)
-
-
-def _export_msghdr(mm: MmStruct, umsg: int, msg: MsgHdr) -> int:
-    """Store what a receive says beside the data; MSG_CTRUNC when control messages do not fit."""
-    raw = mm.get_user(umsg, MSGHDR.size)
-    if raw is None:
-        return -EFAULT
-    uname, _, _, _, ucontrol, controllen, _ = MSGHDR.unpack(raw)
-    if uname:
-        err = move_addr_to_user(mm, msg.name or b"", uname, umsg + MSGHDR_NAMELEN)
-        if err:
-            return err
-    control = msg.control[:controllen]
-    if len(control) < len(msg.control):
-        msg.flags |= MSG_CTRUNC
-    stored = (
-        mm.put_user(ucontrol, control)
-        and mm.put_user(umsg + MSGHDR_CONTROLLEN, len(control).to_bytes(8, "little"))
-        and mm.put_user(umsg + MSGHDR_FLAGS, INT.pack(msg.flags & INT_MAX))
-    )
-    return 0 if stored else -EFAULT
 
 
 # -- options ----------------------------------------------------------------------------------

@@ -16,9 +16,13 @@ from pyhost.net.core.dev import dev_open, net_dev_init, netif_carrier_on, regist
 from pyhost.net.core.neighbour import neigh_lookup_or_create, neigh_output
 from pyhost.net.core.skbuff import SkBuff, alloc_skb, consume_skb
 from pyhost.net.ipv4.arp import arp_init
+from pyhost.net.ipv4.devinet import InIfaddr
+from pyhost.net.ipv4.inet_offload import ipv4_offload_init
+from pyhost.net.ipv4.netns_ipv4 import NetnsIpv4
 from pyhost.net.net_namespace import Net
 from pyhost.net.packet.af_packet import packet_init
 from pyhost.uapi.ethernet import ETH_P_IP
+from pyhost.uapi.rtnetlink import RT_SCOPE_UNIVERSE
 from tests.unit.net.testnic import TestNic
 
 A_ADDR = 0x0A000001
@@ -48,12 +52,15 @@ class DeviceHost:
         self.kernel = Kernel(clock, name=f"{addr:#x}", seed=seed)
         self.net = self.kernel.net = Net(self.kernel)
         net_dev_init(self.net)
+        ipv4_offload_init(self.net)
+        self.net.ipv4 = NetnsIpv4(self.kernel)
         arp_init(self.net)
         packet_init(self.net)
         self.received: list[bytes] = []
         self.net.ptype_base[ETH_P_IP] = self._ip_rcv
         self.nic = TestNic(self.kernel, mac, features=features)
         self.dev = self.nic.dev
+        self.dev.ifa_list = [InIfaddr(addr, 24, addr, 0, RT_SCOPE_UNIVERSE, False)]
         self.dev.in_addr, self.dev.in_prefixlen = addr, 24
         assert register_netdevice(self.dev) == 0
         netif_carrier_on(self.dev)

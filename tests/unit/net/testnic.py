@@ -17,6 +17,7 @@ from pyhost.net.core.dev import (
 )
 from pyhost.net.core.netdevice import IFF_BROADCAST, NETDEV_TX_BUSY, NETDEV_TX_OK, NetDevice
 from pyhost.net.core.skbuff import CHECKSUM_PARTIAL, SkBuff, alloc_skb, consume_skb
+from pyhost.net.core.timestamping import skb_tx_timestamp
 from pyhost.net.eth import eth_type_trans
 
 __all__ = ["TestNic"]
@@ -84,6 +85,7 @@ class TestNic:
         dev.stats.tx_packets += 1
         dev.stats.tx_bytes += skb.len
         self.inflight.append(skb)
+        skb_tx_timestamp(skb)
         if not self.hold:
             self.complete()
         elif len(self.inflight) >= self.ring:
