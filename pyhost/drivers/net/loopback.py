@@ -10,14 +10,16 @@ from pyhost.net.core.netdevice import (
     IFF_LOOPBACK,
     NET_RX_SUCCESS,
     NETDEV_TX_OK,
+    NETIF_F_ALL_TSO,
     NETIF_F_FRAGLIST,
+    NETIF_F_GSO_UDP_L4,
     NETIF_F_HW_CSUM,
     NETIF_F_RXCSUM,
     NETIF_F_SG,
-    NETIF_F_TSO,
     NetDevice,
 )
 from pyhost.net.core.skbuff import SkBuff
+from pyhost.net.core.timestamping import skb_tx_timestamp
 from pyhost.net.eth import eth_type_trans
 from pyhost.net.ipv4.route import inet_add_addr
 
@@ -46,7 +48,10 @@ class Loopback:
         """Linux: loopback_xmit. The sender's charge ends here: the receiver may keep the packet
         as long as it likes.
         """
+        if skb.shinfo.tx_flags:
+            skb_tx_timestamp(skb)
         skb.orphan()
+        skb.tstamp = 0  # when it should leave, not when it came
         length = skb.len
         skb.protocol = eth_type_trans(skb, dev)
         if netif_rx(skb) == NET_RX_SUCCESS:
@@ -64,7 +69,15 @@ def loopback_init(net: Net) -> None:
     dev.flags |= IFF_LOOPBACK
     dev.mtu = dev.max_mtu = LOOPBACK_MTU
     dev.tx_queue_len = 0
-    dev.features = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_TSO | NETIF_F_FRAGLIST | NETIF_F_RXCSUM
+    dev.features = (
+        NETIF_F_SG
+        | NETIF_F_HW_CSUM
+        | NETIF_F_ALL_TSO
+        | NETIF_F_GSO_UDP_L4
+        | NETIF_F_FRAGLIST
+        | NETIF_F_RXCSUM
+    )
+    dev.hw_features = NETIF_F_ALL_TSO | NETIF_F_GSO_UDP_L4
     netif_carrier_on(dev)
     error = register_netdevice(dev) or dev_open(dev)
     if error:

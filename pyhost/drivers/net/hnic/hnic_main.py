@@ -38,6 +38,7 @@ from pyhost.drivers.net.hnic.hnic_tx import (
 )
 from pyhost.kernel.clock import NSEC_PER_MSEC
 from pyhost.kernel.timer import Timer
+from pyhost.kernel.workqueue import WorkStruct, cancel_work_sync, schedule_work
 from pyhost.net.core.dev import (
     NapiStruct,
     napi_complete_done,
@@ -102,6 +103,8 @@ class HnicAdapter:
         self.rx: RxRing | None = None
         self.tx_napi = netif_napi_add(dev, self._poll_tx)
         self.rx_napi = netif_napi_add(dev, self._poll_rx)
+        self.tx_timeout_count = 0
+        self._reset_task = WorkStruct(bus.kernel, self._reset)
         self._refill = Timer(bus.kernel, lambda: _schedule(self.rx_napi))
 
     # -- up and down -------------------------------------------------------------------------------
@@ -138,7 +141,12 @@ class HnicAdapter:
         return 0
 
     def stop(self) -> None:
-        """Linux: __igb_close, igb_down."""
+        """Linux: __igb_close, igb_close; waits for a reset that is under way."""
+        cancel_work_sync(self._reset_task)
+        self._down()
+
+    def _down(self) -> None:
+        """Linux: igb_down."""
         netif_carrier_off(self.dev)
         self.dev.tx[0].stop_queue()
         napi_disable(self.tx_napi)
@@ -162,6 +170,25 @@ class HnicAdapter:
         tx.free()
         rx.free()
         self.tx = self.rx = None
+
+    def tx_timeout(self) -> None:
+        """The card has not completed anything for too long: reset it from a task, as that takes
+        time. Linux: igb_tx_timeout.
+        """
+        self.tx_timeout_count += 1
+        schedule_work(self._reset_task)
+
+    def _reset(self) -> None:
+        """Take the card down and up again; what it had is lost. Linux: igb_reset_task,
+        igb_reinit_locked.
+        """
+        if self.tx is None:
+            return
+        self.bus.kernel.warn(f"{self.dev.name}: Reset adapter")
+        self._down()
+        error = self.open()
+        if error:
+            self.bus.kernel.warn(f"{self.dev.name}: the card does not come up again ({error})")
 
     def _alloc_rings(self) -> None:
         self.tx = TxRing(self.dev, self.bus, self.tx_count, 0)
@@ -223,6 +250,11 @@ class HnicNetdevOps:
             return NETDEV_TX_OK
         return hnic_xmit_frame_ring(ring, skb, more)
 
+    def ndo_tx_timeout(self, dev: NetDevice, txqueue: int) -> None:
+        """NetDeviceOps.ndo_tx_timeout: softirq context."""
+        adapter: HnicAdapter = dev.priv
+        adapter.tx_timeout()
+
     def ndo_change_mtu(self, dev: NetDevice, mtu: int) -> int:
         """Receive buffers have the size of the MTU, so an interface that is up goes down and up.
         Linux: igb_change_mtu.
@@ -260,6 +292,7 @@ def hnic_probe(
     dev = NetDevice(kernel.net, name, HnicNetdevOps(), addr=hnic_read_mac(bus))
     dev.flags |= IFF_BROADCAST
     dev.features = NETIF_F_SG | NETIF_F_RXCSUM | (NETIF_F_HW_CSUM if hnic_has_csum(bus) else 0)
+    dev.hw_features = dev.features
     dev.max_mtu = min(dev.max_mtu, hnic_max_frame(bus) - ETH_HLEN)
     dev.priv = HnicAdapter(dev, bus, tx_count, rx_count)
     if register_netdevice(dev):

@@ -68,14 +68,15 @@ class RingMemory:
 
 
 class TxBuffer:
-    """What one TX descriptor points at. Linux: struct igb_tx_buffer. `skb` is set in the packet's
-    first slot only.
+    """What one TX descriptor points at. Linux: struct igb_tx_buffer. `skb` and `bytecount`, what
+    the byte queue limits were told of the packet, are set in the packet's first slot only.
     """
 
-    __slots__ = ("dma", "length", "skb")
+    __slots__ = ("bytecount", "dma", "length", "skb")
 
     def __init__(self) -> None:
         self.skb: SkBuff | None = None
+        self.bytecount = 0
         self.dma = 0
         self.length = 0
 

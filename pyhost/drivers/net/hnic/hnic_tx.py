@@ -36,8 +36,9 @@ from pyhost.drivers.net.hnic.hnic_desc import (
 from pyhost.drivers.net.hnic.hnic_ring import INDEX_MASK, TxRing
 from pyhost.kernel.bug import KernelBug
 from pyhost.net.core.drop_reason import DMA_MAPPING, QUEUE_PURGE, TX_ERROR
-from pyhost.net.core.netdevice import NETDEV_TX_BUSY, NETDEV_TX_OK
+from pyhost.net.core.netdevice import NETDEV_TX_BUSY, NETDEV_TX_OK, QUEUE_STATE_DRV_XOFF
 from pyhost.net.core.skbuff import CHECKSUM_PARTIAL, MAX_SKB_FRAGS, consume_skb, kfree_skb_reason
+from pyhost.net.core.timestamping import skb_tx_timestamp
 
 if TYPE_CHECKING:
     from pyhost.net.core.skbuff import SkBuff
@@ -85,11 +86,15 @@ def hnic_xmit_frame_ring(ring: TxRing, skb: SkBuff, more: bool) -> int:
         ring.next_to_use = first + needed & INDEX_MASK
         if ring.unused() < DESC_NEEDED:
             _stop(ring)
+        if skb.shinfo.tx_flags:
+            skb_tx_timestamp(skb)
+        doorbell = ring.txq.sent_queue_more(ring.buffers[first & ring.mask].bytecount, more)
     else:
         ring.mapping_errors += 1
         ring.dev.stats.tx_dropped += 1
         kfree_skb_reason(skb, DMA_MAPPING)
-    if not more or ring.txq.state:
+        doorbell = not more or ring.txq.state != 0
+    if doorbell:
         _ring_doorbell(ring)
     return NETDEV_TX_OK
 
@@ -124,7 +129,7 @@ def _tx_map(ring: TxRing, skb: SkBuff, first: int) -> bool:
         return False
     slot = first & mask
     buffer = buffers[slot]
-    buffer.skb, buffer.dma, buffer.length = skb, dma, length
+    buffer.skb, buffer.dma, buffer.length, buffer.bytecount = skb, dma, length, skb.len
     word = length | TXD_SOP
     if skb.ip_summed == CHECKSUM_PARTIAL:
         word |= (
@@ -167,22 +172,28 @@ def hnic_clean_tx_irq(ring: TxRing, budget: int) -> bool:
     """Take up to `budget` completions; whether that were all. Linux: igb_clean_tx_irq."""
     buf, cpl, mask, count = ring.buf, ring.cpl.addr, ring.mask, ring.count
     index = ring.cpl_next
+    packets = size = 0
     while budget:
         (word,) = _QWORD.unpack_from(buf, cpl + (index & mask) * _TXC_BYTES)
         if bool(word & TXC_PHASE) == bool(index & count):
             break
         dma_rmb()
-        _complete(ring, word)
+        size += _complete(ring, word)
+        packets += 1
         index = ring.cpl_next = index + 1 & INDEX_MASK
         budget -= 1
-    if ring.txq.state and ring.unused() >= TX_WAKE_THRESHOLD and ring.dev.carrier:
+    txq = ring.txq
+    txq.completed_queue(packets, size)
+    if txq.state & QUEUE_STATE_DRV_XOFF and ring.unused() >= TX_WAKE_THRESHOLD and ring.dev.carrier:
         ring.wakes += 1
-        ring.txq.wake_queue()
+        txq.wake_queue()
     return bool(budget)
 
 
-def _complete(ring: TxRing, word: int) -> None:
-    """One packet is done: unmap its pieces, free it."""
+def _complete(ring: TxRing, word: int) -> int:
+    """One packet is done: unmap its pieces, free it. Returns its bytes as the byte queue limits
+    count them.
+    """
     first = ring.next_to_clean
     head = word >> TXC_HEAD_SHIFT & INDEX_MASK
     count = head - first & INDEX_MASK
@@ -205,6 +216,7 @@ def _complete(ring: TxRing, word: int) -> None:
     else:
         stats.tx_errors += 1
         kfree_skb_reason(skb, TX_ERROR)
+    return ring.buffers[first & ring.mask].bytecount
 
 
 def hnic_clean_tx_ring(ring: TxRing) -> None:
@@ -220,3 +232,4 @@ def hnic_clean_tx_ring(ring: TxRing) -> None:
             count += 1
         ring.next_to_clean = first + count & INDEX_MASK
         kfree_skb_reason(_tx_unmap(ring, first, count), QUEUE_PURGE)
+    ring.txq.reset_queue()

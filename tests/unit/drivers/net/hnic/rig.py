@@ -22,6 +22,7 @@ from pyhost.kernel.clock import VirtualClock
 from pyhost.kernel.kernel import Kernel
 from pyhost.kernel.trace import TraceEvent
 from pyhost.net.core.dev import dev_close, dev_open, net_dev_init
+from pyhost.net.core.dynamic_queue_limits import DQL_MAX_LIMIT
 from pyhost.net.core.netdevice import NetDevice
 from pyhost.net.core.skbuff import CHECKSUM_PARTIAL, SkBuff, alloc_skb, consume_skb
 from pyhost.net.net_namespace import Net
@@ -50,10 +51,18 @@ class KeepingPort:
 
 
 class Rig:
-    """`dev` is up after the constructor, the clock has run dry."""
+    """`dev` is up after the constructor, the clock has run dry. Without `bql` the byte queue limits
+    never stop the queue, so that the ring alone does.
+    """
 
     def __init__(
-        self, *, tx_count: int = 256, rx_count: int = 256, mtu: int = 1500, up: bool = True
+        self,
+        *,
+        tx_count: int = 256,
+        rx_count: int = 256,
+        mtu: int = 1500,
+        up: bool = True,
+        bql: bool = False,
     ) -> None:
         self.clock = VirtualClock()
         self.kernel = Kernel(self.clock)
@@ -72,6 +81,9 @@ class Rig:
         net.ptype_base[0x0800] = self._keep
         if up:
             assert self.in_task(lambda: dev_open(self.dev)) == 0
+        if not bql:
+            dql = self.dev.tx[0].dql
+            dql.min_limit = dql.limit = dql.adj_limit = DQL_MAX_LIMIT
 
     def _keep(self, skb: SkBuff, dev: NetDevice) -> int:
         self.received.append(skb)

@@ -11,6 +11,7 @@ from pyhost.drivers.net.hnic.hnic_main import HnicProbeError, hnic_probe, hnic_r
 from pyhost.net.core.dev import dev_change_mtu, dev_open
 from pyhost.net.core.netdevice import (
     IFF_UP,
+    NETIF_F_GSO,
     NETIF_F_HW_CSUM,
     NETIF_F_RXCSUM,
     NETIF_F_SG,
@@ -36,7 +37,7 @@ def test_probe_finds_the_card_and_registers_it_down() -> None:
     rig = Rig(up=False)
     assert rig.dev.net.devices["eth0"] is rig.dev
     assert rig.dev.addr == bytes.fromhex("020000000001")
-    assert rig.dev.features == NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_RXCSUM
+    assert rig.dev.features == NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_GSO
     assert rig.dev.max_mtu == 9000
     assert not rig.dev.flags & IFF_UP
     assert rig.bus.dma.dma_mask == (1 << 64) - 1
