@@ -1,1 +1,1 @@
-"""What an administrator types: `sysctl`, `ip`, `tc`, `ethtool` and `iptables` for a running machine."""
+"""What an administrator types for a running machine: `sysctl`, `ip`, `tc`, `ethtool`, `iptables`."""

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from pyhost.admin import sysctl
+from pyhost.admin import ethtool, ip, iptables, nstat, sysctl, tc
 from pyhost.admin.errors import CommandError
 
 if TYPE_CHECKING:
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["TOOLS", "run_command"]
 
 TOOLS: Mapping[str, Callable[[Kernel, list[str]], str]] = {
+    "ethtool": ethtool.run,
+    "ip": ip.run,
+    "iptables": iptables.run,
+    "iptables-restore": iptables.run_restore,
+    "iptables-save": iptables.run_save,
+    "nstat": nstat.run,
     "sysctl": sysctl.run,
+    "tc": tc.run,
 }
 
 
