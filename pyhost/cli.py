@@ -83,6 +83,12 @@ def cli() -> None:
     help="A setting under its Linux name; may be repeated.",
 )
 @click.option(
+    "--iptables-rules",
+    type=_FILE,
+    metavar="FILE",
+    help="Packet filter of the host, as `pyhost iptables` writes it.  [default: none]",
+)
+@click.option(
     "--seed",
     type=click.IntRange(0, _SEED_MAX),
     envvar="COCOTB_RANDOM_SEED",
@@ -109,6 +115,7 @@ def run(
     mtu: int,
     delay: int,
     sysctls: tuple[tuple[str, str], ...],
+    iptables_rules: Path | None,
     seed: int,
     waves: bool,
     out: Path | None,
@@ -126,6 +133,7 @@ def run(
         mtu=mtu,
         delay_ns=delay,
         sysctls=sysctls,
+        iptables_rules=_rules(iptables_rules),
         seed=seed,
         waves=waves,
         out=_made(Path("build", "run", program.stem) if out is None else out),
@@ -136,6 +144,97 @@ def run(
     from tb import session
 
     return session.run(config)
+
+
+@cli.command()
+@click.argument("files", type=_FILE, nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--sim",
+    type=click.Choice(SIMULATORS),
+    envvar="SIM",
+    default="model",
+    show_default=True,
+    help="What stands for the NIC.",
+)
+@click.option(
+    "-D",
+    "--define",
+    "defines",
+    type=options.DEFINE,
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A value for a name in the scripts; may be repeated.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, _SEED_MAX),
+    envvar="COCOTB_RANDOM_SEED",
+    default=0,
+    show_default=True,
+    help="The one seed of everything random.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show packets and system calls as they go by.")
+@click.option("--out", type=_FOLDER, metavar="DIR", help="Where captures go.  [default: none]")
+@options.script_options
+def packetdrill(
+    files: tuple[Path, ...],
+    sim: str,
+    defines: tuple[tuple[str, str], ...],
+    seed: int,
+    verbose: bool,
+    out: Path | None,
+    **settings: str | None,
+) -> int:
+    """Run packetdrill scripts against the emulated host, in simulated time.
+
+    The options with an underscore are packetdrill's own, and a script may have them in its first
+    lines; those of the script count more.
+    """
+    toolchain.require_simulator(sim, waves=False)
+    os.environ["PATH"] = toolchain.search_path()
+    from pyhost.packetdrill.errors import ScriptSkip
+    from pyhost.packetdrill.settings import OptionError
+    from tb.build import BuildError
+    from tb.packetdrill import Job, run_job
+
+    job = Job(
+        files=tuple(file.absolute() for file in files),
+        sim=sim,
+        seed=seed,
+        defines=defines,
+        options=tuple((name, text) for name, text in settings.items() if text is not None),
+        verbose=verbose,
+        out=None if out is None else _made(out),
+        cwd=Path.cwd(),
+    )
+    try:
+        job.settings()
+        return run_job(job)
+    except (BuildError, OptionError, ScriptSkip) as error:
+        raise UserError(str(error)) from None
+
+
+@cli.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+        "help_option_names": ["--help"],
+    }
+)
+@click.option(
+    "--rules",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    default="iptables.rules",
+    show_default=True,
+    help="The rules file, in the format of iptables-save.",
+)
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+def iptables(rules: Path, words: tuple[str, ...]) -> None:
+    """Carry out an iptables command (-A OUTPUT -p tcp --dport 25 -j DROP) on a rules file."""
+    from pyhost.tools.iptables import edit_rules
+
+    print(edit_rules(rules, words), end="")
 
 
 @cli.command()
@@ -193,6 +292,15 @@ def _check_sysctls(sysctls: tuple[tuple[str, str], ...]) -> None:
         boot(VirtualClock(), sysctls=dict(sysctls))
     except SysctlError as error:
         raise UserError(f"--sysctl {error}") from None
+
+
+def _rules(path: Path | None) -> str:
+    """The text of a rules file, tried on a machine that never runs."""
+    if path is None:
+        return ""
+    from pyhost.tools.iptables import check_rules
+
+    return check_rules(path)
 
 
 def _made(folder: Path) -> Path:

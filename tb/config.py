@@ -44,6 +44,8 @@ class RunConfig:
     """Propagation delay one way, in simulated nanoseconds."""
     sysctls: tuple[tuple[str, str], ...] = ()
     """(Linux name, value) in the order given, set before anything runs."""
+    iptables_rules: str = ""
+    """The host's packet filter, as iptables-save writes it; in place before the program starts."""
     seed: int = 0
     """The one source of everything random in the run."""
     waves: bool = False

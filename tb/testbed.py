@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pyhost.admin.iptables import restore, save
 from pyhost.boot import boot
 from pyhost.bus.device import BusDevice
 from pyhost.drivers.net.hnic.hnic_main import hnic_probe
@@ -108,7 +109,9 @@ class Testbed:
     def _bring_up_host(self) -> None:
         config = self.config
         netdev = self._bring_up(self.host, self.host_device, HOST_ADDR)
-        PacketTap(self.host.net, self._tap, netdev)
+        PacketTap(self.host.net, self._tap, netdev, keeps=False)
+        if config.iptables_rules:
+            restore(self.host.net, config.iptables_rules, counters=True)
         peer_program = config.peer_program or PEER_SERVER
         self.peer_process = run_program(self.peer, str(peer_program), (), self._stdio)
         self.host_process = run_program(self.host, str(config.program), config.args, self._stdio)
@@ -151,6 +154,17 @@ class Testbed:
         self.progress.close()
         self.wire_pcap.close()
         self.host_pcap.close()
+        self._write_log()
+
+    def _write_log(self) -> None:
+        """The host's kernel log as `host.log`, and its packet filter, with what each rule has
+        counted, as `host.rules` if there is one.
+        """
+        out = self.config.out
+        lines = (f"{record}\n" for record in self.host.log.records)
+        (out / "host.log").write_text("".join(lines), encoding="utf-8")
+        if self.config.iptables_rules:
+            (out / "host.rules").write_text(save(self.host.net, counters=True), encoding="utf-8")
 
     def kill_all(self) -> None:
         """End what still runs: servers that would wait for ever."""
@@ -174,6 +188,8 @@ class Testbed:
             counters[f"{kernel.name}.mm"] = {
                 "copy_from_user_bytes": mem.copy_from_user_bytes,
                 "copy_nocache_bytes": mem.copy_nocache_bytes,
+                "skb_copy_bytes": mem.skb_copy_bytes,
+                "zerocopy_bytes": mem.zerocopy_bytes,
                 "copy_to_user_bytes": mem.copy_to_user_bytes,
                 "pages_in_use": mem.pages_in_use,
             }

@@ -1,13 +1,20 @@
-"""The values of the `pyhost run` options: how each is written, and what it means."""
+"""The values of the command line's options: how each is written, and what it means."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
+from typing import TypeVar
 
 import click
 
-__all__ = ["DELAY", "RATE", "SWITCH", "SYSCTL", "DelayType", "RateType", "SwitchType", "SysctlType"]
+from pyhost.packetdrill.settings import OPTION_HELP
+
+__all__ = [
+    "DEFINE", "DELAY", "RATE", "SWITCH", "SYSCTL", "DefineType", "DelayType", "RateType",
+    "SwitchType", "SysctlType", "script_options",
+]  # fmt: skip
 
 _RATE = re.compile(r"(\d+(?:\.\d+)?)([kmgt]?)(?:bit|bps)?", re.IGNORECASE)
 _RATE_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -75,6 +82,22 @@ class SysctlType(click.ParamType[tuple[str, str]]):
         return name.replace("/", "."), setting
 
 
+class DefineType(click.ParamType[tuple[str, str]]):
+    """`NAME=VALUE`, a name and any text."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = str(value).partition("=")
+        if not equals or not name.isidentifier():
+            self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
+        return name, text
+
+
 class SwitchType(click.types.BoolParamType):
     """On or off, as cocotb reads it from an environment variable."""
 
@@ -92,4 +115,20 @@ class SwitchType(click.types.BoolParamType):
 RATE = RateType()
 DELAY = DelayType()
 SYSCTL = SysctlType()
+DEFINE = DefineType()
 SWITCH = SwitchType()
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def script_options(function: F) -> F:
+    """Give a command the options that packetdrill scripts have; it gets their texts, None for one
+    that is not there.
+    """
+    for name, (metavar, text) in reversed(list(OPTION_HELP.items())):
+        if metavar:
+            option = click.option(f"--{name}", metavar=metavar, help=text)
+        else:
+            option = click.option(f"--{name}", flag_value="1", default=None, help=text)
+        function = option(function)
+    return function

@@ -52,16 +52,18 @@ class IovArea:
     """An iovec array and room for its buffers, in one scratch block; use with `with`.
 
     `addr` and `count` are what the system call takes, `data_addr` is where the buffers lie, back to
-    back.
+    back. `lasting`: the kernel refers to the buffers after the call, so they are a mapping of their
+    own, which is not used again.
     """
 
-    __slots__ = ("_libc", "_size", "addr", "count", "data_addr")
+    __slots__ = ("_lasting", "_libc", "_size", "addr", "count", "data_addr")
 
-    def __init__(self, libc: Libc, sizes: Sequence[int]) -> None:
+    def __init__(self, libc: Libc, sizes: Sequence[int], *, lasting: bool = False) -> None:
         self._libc = libc
+        self._lasting = lasting
         self.count = len(sizes)
         self._size = IOVEC.size * self.count + sum(sizes)
-        self.addr = libc.alloc(self._size)
+        self.addr = libc.map(max(self._size, 1)) if lasting else libc.alloc(self._size)
         self.data_addr = self.addr + IOVEC.size * self.count
         entries = bytearray(IOVEC.size * self.count)
         base = self.data_addr
@@ -81,4 +83,7 @@ class IovArea:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._libc.free(self.addr, self._size)
+        if self._lasting:
+            self._libc.mm.munmap(self.addr, max(self._size, 1))
+        else:
+            self._libc.free(self.addr, self._size)

@@ -95,8 +95,13 @@ def test_the_card_computes_the_checksums_that_the_stack_leaves_to_it(tcp_run: Ru
     """What the tap sees has the pseudo header's sum alone (CHECKSUM_PARTIAL); the wire has it all,
     and is otherwise the same frame.
     """
-    above = {f.key: f.packet for f in tcp_run.tapped if f.direction == judge.SENT}
-    below = {f.key: f.packet for f in tcp_run.sent_by("host") if TCP in f.packet}
+    # Frames cut from one super-packet have its key, and identifications of their own.
+    above = {
+        (f.key, f.packet[IP].id): f.packet
+        for f in tcp_run.tapped
+        if f.direction == judge.SENT and TCP in f.packet
+    }
+    below = {(f.key, f.packet[IP].id): f.packet for f in tcp_run.sent_by("host") if TCP in f.packet}
     assert len(below) > 700
     finished = 0
     for key, packet in below.items():

@@ -320,11 +320,14 @@ class Socket:
         return self._send_now(view, flags)
 
     def _send_now(self, view: memoryview, flags: int) -> int:
-        if flags & _MSG_ZEROCOPY:
-            return self._send_zerocopy(view, flags)
-        return self.libc.write("sendto", self._fd, view, flags, 0, 0)
+        return self._sendto_call(view, flags, 0, 0)
 
-    def _send_zerocopy(self, view: memoryview, flags: int) -> int:
+    def _sendto_call(self, view: memoryview, flags: int, name: int, namelen: int) -> int:
+        if flags & _MSG_ZEROCOPY:
+            return self._send_zerocopy(view, flags, name, namelen)
+        return self.libc.write("sendto", self._fd, view, flags, name, namelen)
+
+    def _send_zerocopy(self, view: memoryview, flags: int, name: int, namelen: int) -> int:
         """From a mapping of its own: the kernel refers to the pages after the call, so they are not
         used again.
         """
@@ -332,7 +335,7 @@ class Socket:
         addr = self.libc.map(max(size, 1))
         try:
             self.libc.mm.write(addr, view[:size])
-            return self.libc.call("sendto", self._fd, addr, size, flags, 0, 0)
+            return self.libc.call("sendto", self._fd, addr, size, flags, name, namelen)
         finally:
             self.libc.mm.munmap(addr, max(size, 1))
 
@@ -365,7 +368,7 @@ class Socket:
         addr = self.libc.alloc(len(name))
         try:
             self.libc.mm.write(addr, name)
-            return self.libc.write("sendto", self._fd, view, flags, addr, len(name))
+            return self._sendto_call(view, flags, addr, len(name))
         finally:
             self.libc.free(addr, len(name))
 
@@ -394,7 +397,8 @@ class Socket:
         name_addr = header + MSGHDR.size
         control_addr = name_addr + SOCKADDR_MAX
         try:
-            with IovArea(libc, [view.nbytes for view in views]) as area:
+            sizes = [view.nbytes for view in views]
+            with IovArea(libc, sizes, lasting=bool(flags & _MSG_ZEROCOPY)) as area:
                 area.gather(views)
                 libc.mm.write(name_addr, name)
                 libc.mm.write(control_addr, control)

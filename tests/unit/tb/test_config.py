@@ -19,6 +19,7 @@ configs = st.builds(
     peer_program=st.none() | paths,
     sim=st.sampled_from(SIMULATORS),
     sysctls=st.lists(st.tuples(st.text(), st.text())).map(tuple),
+    iptables_rules=st.text(),
     seed=st.integers(0),
     waves=st.booleans(),
     out=paths,
