@@ -17,6 +17,7 @@ from tests.system.support import (
     PROGRAMS,
     PYTHON,
     ROOT,
+    Frame,
     Run,
     RunStore,
     finish,
@@ -54,6 +55,11 @@ def send_file(folder: Path, nic: str, *options: object, size: int = SIZE) -> Run
 def plain(runs: RunStore, nic: str) -> Run:
     """The run without any option."""
     return runs.once(f"plain-{nic}", lambda folder: send_file(folder, nic))
+
+
+def by_key(frame: Frame) -> int:
+    """The packet key."""
+    return frame.key
 
 
 def segment_sizes(run: Run) -> list[int]:
@@ -280,9 +286,16 @@ def bare(data: bytes) -> bytes:
     return data[:at] + b"\0\0" + data[at + 2 : length]
 
 
-def test_each_frame_of_the_host_has_a_key_of_its_own(plain: Run) -> None:
-    keys = [frame.key for frame in plain.sent_by("host")]
-    assert len(set(keys)) == len(keys)
+def test_frames_with_the_same_key_are_the_segments_of_one_packet(plain: Run) -> None:
+    """A super-packet goes down the stack whole, so all that it is cut into has its key."""
+    packets = [list(frames) for _, frames in itertools.groupby(plain.sent_by("host"), by_key)]
+    assert len({frames[0].key for frames in packets}) == len(packets)
+    super_packets = [frames for frames in packets if len(frames) > 1]
+    assert super_packets
+    for first, second in itertools.chain.from_iterable(map(itertools.pairwise, super_packets)):
+        size = first.packet[IP].len - 20 - first.packet[TCP].dataofs * 4
+        assert size == 1448
+        assert second.packet[TCP].seq == (first.packet[TCP].seq + size) % 2**32
 
 
 def test_waves_hold_the_keys_of_the_capture(tmp_path: Path, simulator: str) -> None:
