@@ -143,6 +143,10 @@ module hnic_desc_fetch #(
             $display("CHECK %m: read data without room");
             $finish;
         end
+        if (!rst && room_q > ROOM) begin
+            $display("CHECK %m: more room than there is");
+            $finish;
+        end
     end
 `endif
 endmodule

@@ -91,7 +91,7 @@ module hnic_desc_unpack #(
             assign desc_valid = burst_valid && beat_valid && complete;
             assign desc_data  = {beat_data, parts_q};
             assign desc_error = beat_error || error_q;
-            assign beat_ready = complete ? desc_fire : burst_valid;
+            assign beat_ready = complete ? desc_fire : burst_valid && beat_valid;
         end
     endgenerate
 

@@ -108,10 +108,12 @@ async def no_read_starts_while_quiesced(dut: Any) -> None:
 
 
 @cocotb.test()
-async def no_more_is_asked_for_than_there_is_room(dut: Any) -> None:
+@cocotb.parametrize(latency=[1, 60])
+async def no_more_is_asked_for_than_there_is_room(dut: Any, latency: int) -> None:
+    """Also while the card waits for memory, when it could take a beat but none has come."""
     rng = seeded()
     await start(dut, **IDLE)
-    memory = Memory(dut, bytes(4096), rng, 1, 0.0)
+    memory = Memory(dut, bytes(4096), rng, latency, 0.0)
     cocotb.start_soon(memory.run())
     requests = [{"addr": 0, "count": 8, "index": 0}] * 16
     cocotb.start_soon(StreamSource(dut, "fetch", rng).send(requests))
