@@ -22,6 +22,7 @@ from pyhost.net.core.sock import (
     MsgHdr,
     Proto,
 )
+from pyhost.net.ipv4.devinet_ioctl import DEVINET_COMMANDS, devinet_ioctl, inet_gifconf
 from pyhost.net.ipv4.inet_connect import inet_stream_connect
 from pyhost.net.ipv4.inet_connection_sock import inet_csk_listen_start
 from pyhost.net.ipv4.inet_offload import ipv4_offload_init
@@ -31,6 +32,7 @@ from pyhost.net.ipv4.request_sock import tcp_fastopen_listen
 from pyhost.net.ipv4.route import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
 from pyhost.net.ipv4.tcp import tcp_init, tcp_poll, tcp_prot
 from pyhost.net.ipv4.tcp_ioctl import tcp_ioctl
+from pyhost.net.ipv4.tcp_rcvlowat import tcp_set_rcvlowat
 from pyhost.net.ipv4.tcp_sendmsg import tcp_splice_eof
 from pyhost.net.ipv4.tcp_sock import TcpSock
 from pyhost.net.ipv4.tcp_splice_read import tcp_splice_read
@@ -40,6 +42,7 @@ from pyhost.net.socket import (
     SS_CONNECTING,
     SS_DISCONNECTING,
     SS_UNCONNECTED,
+    IfIoctl,
     ProtoOps,
     Socket,
     sock_graft,
@@ -337,6 +340,8 @@ def sock_common_getsockopt(sock: Socket, level: int, optname: int, maxlen: int) 
     return sk.sk_prot.getsockopt(sk, level, optname, maxlen)
 
 
+INET_IF_IOCTL = IfIoctl(DEVINET_COMMANDS, devinet_ioctl, inet_gifconf)
+
 inet_stream_ops = ProtoOps(
     family=AF_INET,
     release=inet_release,
@@ -355,6 +360,8 @@ inet_stream_ops = ProtoOps(
     splice_eof=tcp_splice_eof,
     splice_read=tcp_splice_read,
     ioctl=tcp_ioctl,
+    set_rcvlowat=tcp_set_rcvlowat,
+    if_ioctl=INET_IF_IOCTL,
 )
 
 inet_dgram_ops = ProtoOps(
@@ -373,6 +380,7 @@ inet_dgram_ops = ProtoOps(
     sendmsg=inet_sendmsg,
     recvmsg=inet_recvmsg,
     ioctl=datagram_ioctl,
+    if_ioctl=INET_IF_IOCTL,
 )
 
 inet_sockraw_ops = replace(inet_dgram_ops, bind=raw_bind)

@@ -121,7 +121,6 @@ def _announce(dev: NetDevice) -> None:
 
 
 # -- asking ----------------------------------------------------------------------------------------
-# --------------------
 
 
 def arp_send(
@@ -189,8 +188,7 @@ def _arp_error_report(_: Neighbour, skb: SkBuff) -> None:
     kfree_skb_reason(skb, drop_reason.NEIGH_FAILED)
 
 
-# -- answering and learning
-# --------------------------------------------------------------------------------------------
+# -- answering and learning ------------------------------------------------------------------------
 
 
 def arp_rcv(skb: SkBuff, dev: NetDevice) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyhost.net.ipv4.tcp_sock import TcpSock
 
 __all__ = [
-    "inet_csk_accept", "inet_csk_ack_scheduled", "inet_csk_clear_xmit_timer",
+    "inet_csk_accept",
     "inet_csk_clear_xmit_timers", "inet_csk_delete_keepalive_timer", "inet_csk_destroy_sock",
     "inet_csk_in_pingpong_mode", "inet_csk_listen_start", "inet_csk_reqsk_queue_is_full",
     "inet_csk_reset_delack_timer", "inet_csk_reset_keepalive_timer", "inet_csk_reset_xmit_timer",
@@ -39,14 +39,6 @@ def inet_csk_reset_xmit_timer(sk: TcpSock, what: int, delay: int, max_delay: int
     sk.icsk_pending = what
     sk.icsk_timeout = timeout
     sk.icsk_retransmit_timer.mod(timeout)
-
-
-def inet_csk_clear_xmit_timer(sk: TcpSock) -> None:
-    """Nothing is waited for. As in Linux the timer runs on and finds nothing to do.
-
-    Linux: inet_csk_clear_xmit_timer.
-    """
-    sk.icsk_pending = 0
 
 
 def inet_csk_reset_delack_timer(sk: TcpSock, timeout: int) -> None:
@@ -80,11 +72,6 @@ def inet_csk_clear_xmit_timers(sk: TcpSock) -> None:
 def inet_csk_schedule_ack(sk: TcpSock) -> None:
     """An ACK must leave sooner or later. Linux: inet_csk_schedule_ack."""
     sk.icsk_ack_pending |= ICSK_ACK_SCHED
-
-
-def inet_csk_ack_scheduled(sk: TcpSock) -> bool:
-    """Linux: inet_csk_ack_scheduled."""
-    return bool(sk.icsk_ack_pending & ICSK_ACK_SCHED)
 
 
 def inet_csk_in_pingpong_mode(sk: TcpSock) -> bool:

@@ -40,6 +40,7 @@ class PortOwner(Protocol):
     sk_state: int
     sk_reuse: bool
     sk_reuseport: bool
+    sk_bindtodevice: int
     inet_rcv_saddr: int
 
 
@@ -85,11 +86,18 @@ def inet_put_port(sk: TcpSock) -> None:
 
 
 def _bind_conflict(sk: TcpSock, bucket: BindBucket) -> bool:
-    """Whether another owner keeps `sk` from the port. Linux: inet_csk_bind_conflict."""
+    """Whether another owner keeps `sk` from the port: one at the same address and device, unless
+    both have SO_REUSEADDR and the other does not listen, or both have SO_REUSEPORT.
+
+    Linux: inet_csk_bind_conflict.
+    """
     for other in bucket.owners:
         if other is sk:
             continue
         if sk.inet_rcv_saddr and other.inet_rcv_saddr and sk.inet_rcv_saddr != other.inet_rcv_saddr:
+            continue
+        ours, theirs = sk.sk_bindtodevice, other.sk_bindtodevice
+        if ours and theirs and ours != theirs:
             continue
         if sk.sk_reuse and other.sk_reuse and other.sk_state != TCP_LISTEN:
             continue
@@ -100,11 +108,13 @@ def _bind_conflict(sk: TcpSock, bucket: BindBucket) -> bool:
 
 
 def inet_csk_get_port(sk: TcpSock, port: int) -> int:
-    """Bind to `port`, or to a free one for 0: 0 or -EADDRINUSE. Linux: inet_csk_get_port."""
+    """Bind to `port`, or to a free one for 0: 0 or -EADDRINUSE. listen() asks again for the port
+    that the socket has, because another may listen there by now. Linux: inet_csk_get_port.
+    """
     bhash = sk.net.tcp.bhash
     if port:
         bucket = bhash.get(port)
-        if bucket is not None and sk.bind_bucket is not bucket and _bind_conflict(sk, bucket):
+        if bucket is not None and _bind_conflict(sk, bucket):
             return -EADDRINUSE
     else:
         port = next((p for p in _ports_from_random(sk, 1) if p not in bhash), 0)
@@ -198,15 +208,33 @@ def inet_unhash(sk: TcpSock) -> None:
             del tcp.lhash[sk.inet_num]
 
 
-def inet_lookup_listener(tcp: TcpNet, daddr: int, port: int) -> TcpSock | None:
-    """The listener for a local address and port; one that is bound to the address wins.
-
-    Linux: __inet_lookup_listener.
+def inet_lookup_listener(tcp: TcpNet, key: tuple[int, int, int], dif: int) -> TcpSock | None:
+    """The listener for a segment between the ends `key` that came in on device `dif`. One that is
+    bound to the address wins, then one that is bound to the device. Listeners that share a port
+    with SO_REUSEPORT get their share by the hash of the ends. Linux: __inet_lookup_listener.
     """
-    best = None
-    for sk in tcp.lhash.get(port, ()):
-        if sk.inet_rcv_saddr == daddr:
-            return sk
-        if not sk.inet_rcv_saddr and best is None:
-            best = sk
-    return best
+    _, daddr, ports = key
+    listeners = tcp.lhash.get(ports & 0xFFFF)
+    if not listeners:
+        return None
+    best, best_score = None, 0
+    for sk in listeners:
+        score = _compute_score(sk, daddr, dif)
+        if score > best_score:
+            best, best_score = sk, score
+    if best is None or not best.sk_reuseport:
+        return best
+    group = [
+        sk for sk in listeners if sk.sk_reuseport and _compute_score(sk, daddr, dif) == best_score
+    ]
+    return group[hash(key) % len(group)]
+
+
+def _compute_score(sk: TcpSock, daddr: int, dif: int) -> int:
+    """How exactly a listener is bound to what a segment is for; 0: it is not for this listener.
+
+    Linux: compute_score.
+    """
+    if sk.inet_rcv_saddr not in (0, daddr) or sk.sk_bindtodevice not in (0, dif):
+        return 0
+    return 1 + 2 * bool(sk.inet_rcv_saddr) + bool(sk.sk_bindtodevice)

@@ -135,12 +135,8 @@ def ip_append_data(
     limit = IP_MAX_LEN if ip_sk_ignore_df(sk) else mtu
     if cork.length + length > limit - IP_HDR_LEN:
         return -EMSGSIZE
-    partial = bool(
-        transhdrlen
-        and length + IP_HDR_LEN <= mtu
-        and cork.dst.dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)
-        and not flags & MSG_MORE
-    )
+    whole = transhdrlen and length + IP_HDR_LEN <= mtu and not flags & MSG_MORE
+    partial = bool(whole and cork.dst.dev.features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM))
     zc = None
     if flags & MSG_ZEROCOPY and length and sk.sk_zerocopy:
         zc = _begin_zerocopy(sk, cork, length, partial)
@@ -151,17 +147,17 @@ def ip_append_data(
     err = 0
     while (left > 0 or not cork.queue) and not err:
         room = _room(cork, mtu, maxfraglen, left) if cork.queue else 0
-        if room <= 0:
+        if room > 0:
+            size = min(room, left)
+            err = _fill(sk, cork.queue[-1], frag, msg, size, zc)
+        else:
+            size = transhdrlen
             err = _new_fragment(sk, cork, maxfraglen, left, transhdrlen, flags, zc)
-            if not err:
-                if partial:
-                    cork.queue[-1].ip_summed = CHECKSUM_PARTIAL
-                left -= transhdrlen
-                transhdrlen = 0
-            continue
-        err = _fill(sk, cork.queue[-1], frag, msg, min(room, left), zc)
+            if partial and not err:
+                cork.queue[-1].ip_summed = CHECKSUM_PARTIAL
+            transhdrlen = 0
         if not err:
-            left -= min(room, left)
+            left -= size
     if err:
         cork.length -= left
     if zc is not None:
@@ -200,27 +196,21 @@ def _new_fragment(
     """Start a fragment: buffer, network header, and what the one before holds beyond a multiple of
     8.
     """
-    net = sk.net
-    dev = cork.dst.dev
-    mtu = IP_MAX_LEN if cork.gso_size else cork.fragsize
     previous = cork.queue[-1] if cork.queue else None
     gap = max(0, previous.len - maxfraglen) if previous is not None else 0
-    datalen = left + gap
-    if datalen > mtu - IP_HDR_LEN:
-        datalen = maxfraglen - IP_HDR_LEN
-    size = datalen + IP_HDR_LEN
     if cork.gso_size or (zc is not None and zc.pages):
         size = transhdrlen + gap + IP_HDR_LEN
-    elif flags & MSG_MORE and not dev.features & NETIF_F_SG:
-        size = mtu
+    else:
+        size = _linear_size(cork, maxfraglen, left + gap, flags)
     if previous is None:
         err = sock_wait_for_wmem(sk, sk.sndtimeo(bool(flags & MSG_DONTWAIT)))
         if err:
             return err
     elif sk.sk_wmem_alloc > 2 * sk.sk_sndbuf:
         return -ENOBUFS
+    dev = cork.dst.dev
     hh_len = ((dev.hard_header_len + dev.needed_headroom) & ~15) + 16
-    skb = alloc_skb(net.skbs, hh_len + size + 15)
+    skb = alloc_skb(sk.net.skbs, hh_len + size + 15)
     if skb is None:
         return -ENOBUFS
     skb.ip_summed = CHECKSUM_NONE
@@ -239,6 +229,15 @@ def _new_fragment(
         skb_zcopy_set(skb, zc.uarg)
     cork.queue.append(skb)
     return 0
+
+
+def _linear_size(cork: InetCork, maxfraglen: int, datalen: int, flags: int) -> int:
+    """Bytes of the buffer of a fragment for `datalen` bytes or as many of them as it may have; a
+    whole one when more will come that cannot go to pages.
+    """
+    if flags & MSG_MORE and not cork.dst.dev.features & NETIF_F_SG:
+        return cork.fragsize
+    return maxfraglen if datalen > cork.fragsize - IP_HDR_LEN else datalen + IP_HDR_LEN
 
 
 def _mark_tstamp(sk: InetSock, cork: InetCork, skb: SkBuff) -> None:

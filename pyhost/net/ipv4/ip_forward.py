@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyhost.net.core import drop_reason
+from pyhost.net.core.gso import skb_gso_validate_network_len
 from pyhost.net.core.netdevice import NET_RX_DROP
 from pyhost.net.core.skbuff import SkBuff, kfree_skb_reason
-from pyhost.net.ipv4.ip_output import dst_output, skb_gso_validate_network_len
+from pyhost.net.ipv4.ip_output import dst_output
 from pyhost.net.ipv4.ip_sockglue import rt_tos2priority
 from pyhost.net.netfilter.core import NF_INET_FORWARD, nf_hook
 from pyhost.net.xfrm.xfrm_policy import xfrm_policy_check

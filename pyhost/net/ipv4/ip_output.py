@@ -16,10 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyhost.net.core import drop_reason
-from pyhost.net.core.gso import skb_gso_segment, skb_gso_transport_seglen
+from pyhost.net.core.gso import skb_gso_segment, skb_gso_validate_network_len
 from pyhost.net.core.napi import netif_rx
 from pyhost.net.core.neighbour import neigh_lookup_or_create, neigh_output
-from pyhost.net.core.netdevice import NET_XMIT_CN, NETIF_F_TSO
+from pyhost.net.core.netdevice import NET_XMIT_CN, NETIF_F_GSO_MASK
 from pyhost.net.core.skbuff import CHECKSUM_UNNECESSARY, SkBuff, consume_skb, kfree_skb_reason
 from pyhost.net.core.sock import InetSock
 from pyhost.net.ipv4.ip_do_fragment import ip_fragment
@@ -50,7 +50,7 @@ __all__ = [
     "dst_output", "ip_build_and_send_pkt", "ip_dont_fragment", "ip_finish_output",
     "ip_finish_output2", "ip_local_out", "ip_mc_output", "ip_output", "ip_push_header",
     "ip_queue_xmit", "ip_select_ident", "ip_select_ttl", "ip_send_unicast_reply", "ip_sk_ignore_df",
-    "ip_sk_use_pmtu", "net_xmit_errno", "skb_gso_validate_network_len",
+    "ip_sk_use_pmtu", "net_xmit_errno",
 ]  # fmt: skip
 
 IPV4_MIN_MTU = 68
@@ -349,15 +349,6 @@ def _skb_uses_pmtu(skb: SkBuff) -> bool:
     return not isinstance(sk, InetSock) or ip_sk_use_pmtu(sk)
 
 
-def skb_gso_validate_network_len(skb: SkBuff, mtu: int) -> bool:
-    """Whether each segment of a super-packet fits into `mtu` bytes.
-
-    Linux: net/core/gso.c skb_gso_validate_network_len.
-    """
-    header_len = skb.transport_header - skb.network_header
-    return header_len + skb_gso_transport_seglen(skb) <= mtu
-
-
 def _ip_finish_output_gso(net: Net, sk: Sock | None, skb: SkBuff, mtu: int) -> int:
     """The device cuts it if each segment fits; else it is cut here and each segment fragmented.
 
@@ -366,7 +357,7 @@ def _ip_finish_output_gso(net: Net, sk: Sock | None, skb: SkBuff, mtu: int) -> i
     if skb_gso_validate_network_len(skb, mtu):
         return ip_finish_output2(net, sk, skb)
     assert skb.dst is not None
-    segments = skb_gso_segment(skb, skb.dst.dev.features & ~NETIF_F_TSO)
+    segments = skb_gso_segment(skb, skb.dst.dev.features & ~NETIF_F_GSO_MASK)
     if isinstance(segments, int):
         kfree_skb_reason(skb, drop_reason.SKB_GSO_SEG)
         return -ENOMEM

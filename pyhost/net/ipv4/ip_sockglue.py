@@ -17,6 +17,7 @@ from pyhost.uapi.errno import (
     EINVAL,
     ENOPROTOOPT,
     ENOTCONN,
+    EOPNOTSUPP,
 )
 from pyhost.uapi.ip import (
     IP_ADD_MEMBERSHIP,
@@ -251,7 +252,7 @@ def ip_getsockopt(sk: InetSock, level: int, optname: int, maxlen: int) -> bytes 
     Linux: do_ip_getsockopt.
     """
     if level != SOL_IP:
-        return -ENOPROTOOPT
+        return -EOPNOTSUPP
     if optname == IP_MULTICAST_IF:
         return sk.mc_addr.to_bytes(4, "big")[:maxlen]
     if optname == IP_UNICAST_IF:

@@ -88,7 +88,6 @@ if TYPE_CHECKING:
 __all__ = ["RawSock", "raw_bind", "raw_icmp_error", "raw_init", "raw_local_deliver", "raw_prot"]
 
 ICMP_FILTER = 1
-ICMP_FILTER_TYPES = 32
 
 
 class RawSock(DatagramSock):

@@ -42,7 +42,7 @@ class RequestSock:
         "acked", "child", "dst", "ecn_ok", "hash_key", "key", "last_oow_ack_time", "listener",
         "mss", "num_retrans", "num_timeout", "rcv_isn", "rcv_nxt", "rcv_wnd", "rcv_wscale",
         "sack_ok", "sk_state", "snd_wscale", "snt_isn", "snt_tsval_first", "snt_tsval_last",
-        "stamp", "tfo_listener", "timer", "ts_recent", "tsoffset", "tstamp_ok", "window_clamp",
+        "stamp", "timer", "ts_recent", "tsoffset", "tstamp_ok", "window_clamp",
         "wscale_ok",
     )  # fmt: skip
 
@@ -65,7 +65,7 @@ class RequestSock:
         self.rcv_wnd = self.window_clamp = 0
         self.num_timeout = self.num_retrans = 0
         self.last_oow_ack_time = 0
-        self.acked = self.tfo_listener = False
+        self.acked = False
         self.child: TcpSock | None = None
         self.stamp = listener.net.kernel.clock.now
         self.timer: Timer | None = None
@@ -161,7 +161,6 @@ def reqsk_fastopen_remove(sk: TcpSock, req: RequestSock, reset: bool) -> None:
     """
     queue = req.listener.fastopenq
     sk.fastopen_rsk = None
-    req.tfo_listener = False
     if queue is None:
         return
     queue.qlen -= 1

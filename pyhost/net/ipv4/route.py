@@ -230,7 +230,7 @@ def _make_output_dst(
         return dst
     if ipv4_is_loopback(saddr) and not loopback:
         return -EINVAL
-    source = saddr or _source(fib, route, dev, daddr)
+    source = saddr or _source(fib, route, dev)
     if kind in (RTN_BROADCAST, RTN_MULTICAST):
         here = kind == RTN_BROADCAST or daddr in dev.mc_list
         output = fib.mc_output if here and not loopback else fib.output
@@ -255,7 +255,7 @@ def _kind_of(route: FibInfo | None, daddr: int) -> int:
     return RTN_UNICAST if route is None else route.type
 
 
-def _source(fib: Routing, route: FibInfo | None, dev: NetDevice, daddr: int) -> int:
+def _source(fib: Routing, route: FibInfo | None, dev: NetDevice) -> int:
     """The source address that goes with a route. Linux: fib_result_prefsrc."""
     if route is None:
         return inet_select_addr(fib.net, dev, 0, RT_SCOPE_LINK)

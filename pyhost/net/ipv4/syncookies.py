@@ -12,14 +12,15 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from pyhost.kernel.clock import NSEC_PER_MSEC, NSEC_PER_SEC
+from pyhost.kernel.clock import NSEC_PER_SEC
 from pyhost.lib.siphash import siphash
 from pyhost.net.ipv4.request_sock import RequestSock
 from pyhost.net.ipv4.route import ip_route_output
+from pyhost.net.ipv4.tcp_clock import secure_tcp_ts_off, tcp_ns_to_ts
 from pyhost.net.ipv4.tcp_connect import tcp_select_initial_window
 from pyhost.net.ipv4.tcp_sock import TcpSkbCb, TcpSock
 from pyhost.net.ipv4.tcp_synrecv import tcp_v4_syn_recv_sock
-from pyhost.net.ipv4.tcp_window import TCPOLEN_TSTAMP_ALIGNED, tcp_advertise_mss, tcp_full_space
+from pyhost.net.ipv4.tcp_window import TCPOLEN_TSTAMP_ALIGNED, tcp_advertise_mss
 from pyhost.uapi.tcp import TcpOptions
 
 if TYPE_CHECKING:
@@ -91,11 +92,11 @@ def cookie_init_timestamp(req: RequestSock) -> int:
     options = req.snd_wscale if req.wscale_ok else TS_OPT_WSCALE_MASK
     options |= TS_OPT_SACK if req.sack_ok else 0
     options |= TS_OPT_ECN if req.ecn_ok else 0
-    now = req.listener.net.kernel.clock.now // NSEC_PER_MSEC
+    now = tcp_ns_to_ts(req.listener.net.kernel.clock.now)
     stamp = now >> TSBITS << TSBITS | options
     if stamp > now:
         stamp -= 1 << TSBITS
-    return stamp & 0xFFFFFFFF
+    return stamp + req.tsoffset & 0xFFFFFFFF
 
 
 def _check(tcp: TcpNet, key: tuple[int, int, int], rcv_isn: int, cookie: int) -> int | None:
@@ -123,6 +124,7 @@ def _decode_timestamp(tcp: TcpNet, req: RequestSock, options: TcpOptions) -> boo
         return False
     req.tstamp_ok = True
     req.ts_recent, echo = options.timestamp
+    echo = echo - req.tsoffset & 0xFFFFFFFF if echo else 0
     req.sack_ok = bool(echo & TS_OPT_SACK)
     if req.sack_ok and not tcp.sack:
         return False
@@ -161,11 +163,12 @@ def cookie_v4_check(
         return None
     req = RequestSock(sk, key, dst, rcv_isn)
     req.snt_isn, req.mss = snt_isn, mss
+    req.tsoffset = secure_tcp_ts_off(tcp, saddr, daddr)
     if not _decode_timestamp(tcp, req, options):
         return None
     size = tcp_advertise_mss(sk, dst) - (TCPOLEN_TSTAMP_ALIGNED if req.tstamp_ok else 0)
     req.rcv_wnd, req.window_clamp, req.rcv_wscale = tcp_select_initial_window(
-        tcp, tcp_full_space(sk), size, sk.window_clamp, req.wscale_ok
+        sk, dst, size, req.wscale_ok
     )
     child = tcp_v4_syn_recv_sock(req, cb.window)
     if child is not None:

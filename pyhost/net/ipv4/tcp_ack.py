@@ -161,6 +161,15 @@ def _sacktag(sk: TcpSock, ack: int, prior_una: int) -> int:
     return flag
 
 
+def _unacceptable(sk: TcpSock, flag: int) -> int:
+    """An ACK from before what the peer may still repeat, or for what was never sent, is answered
+    with where we stand (RFC 5961 5.2).
+    """
+    if not flag & FLAG_NO_CHALLENGE_ACK:
+        tcp_send_challenge_ack(sk)
+    return -1
+
+
 def _old_ack(sk: TcpSock, ack: int, flag: int) -> int:
     """An ACK for less than is acknowledged: only its SACK blocks may be news.
 
@@ -168,12 +177,10 @@ def _old_ack(sk: TcpSock, ack: int, flag: int) -> int:
     """
     window = min(sk.max_window, sk.bytes_acked)
     if before(ack, sk.snd_una - window & 0xFFFFFFFF):
-        if not flag & FLAG_NO_CHALLENGE_ACK:
-            tcp_send_challenge_ack(sk)
-        return -1
+        return _unacceptable(sk, flag)
     if sk.rx_sack:
         prior_delivered = sk.delivered
-        sk.ack_sample.reset(sk.packets_in_flight)
+        sk.ack_sample.reset()
         una = sk.snd_una
         flag |= _sacktag(sk, ack, una)
         flag, rexmit = tcp_fastretrans_alert(sk, una, 0, flag)
@@ -241,7 +248,7 @@ def tcp_ack(sk: TcpSock, cb: TcpSkbCb, flag: int, window: int) -> int:
     if (ack - prior_una) & 0x80000000:
         return _old_ack(sk, ack, flag)
     if (sk.snd_nxt - ack) & 0x80000000:
-        return -1
+        return _unacceptable(sk, flag)
     if ack != prior_una:
         flag |= FLAG_SND_UNA_ADVANCED
         sk.icsk_retransmits = 0
@@ -253,7 +260,7 @@ def tcp_ack(sk: TcpSock, cb: TcpSkbCb, flag: int, window: int) -> int:
     prior_delivered = sk.delivered
     prior_lost = sk.lost
     reneged = sk.is_sack_reneg
-    sk.ack_sample.reset(sk.packets_in_flight)
+    sk.ack_sample.reset()
     if flag & FLAG_UPDATE_TS_RECENT:
         tcp_replace_ts_recent(sk, cb.seq)
     flag = _take_window_and_sack(sk, cb, window, flag)

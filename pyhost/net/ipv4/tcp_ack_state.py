@@ -22,7 +22,7 @@ class AckSample:
 
     __slots__ = (
         "acked_sacked", "delivered", "first_sackt", "flag", "interval_us", "is_app_limited",
-        "last_end_seq", "last_sackt", "losses", "prior_delivered", "prior_in_flight",
+        "last_end_seq", "last_sackt", "losses", "prior_delivered",
         "prior_mstamp", "reord", "rtt_us", "sack_delivered",
     )  # fmt: skip
 
@@ -30,12 +30,11 @@ class AckSample:
         self.last_end_seq = 0
         self.is_app_limited = False
         self.delivered = self.acked_sacked = self.losses = self.reord = 0
-        self.reset(0)
+        self.reset()
 
-    def reset(self, in_flight: int) -> None:
+    def reset(self) -> None:
         """Begin with a new ACK."""
         self.prior_mstamp = self.prior_delivered = 0
-        self.prior_in_flight = in_flight
         self.interval_us = 0
         self.rtt_us = -1
         self.first_sackt = self.last_sackt = 0

@@ -37,6 +37,7 @@ from pyhost.net.ipv4.tcp_sock import (
 )
 from pyhost.net.ipv4.tcp_tstamp import tcp_ack_tstamp
 from pyhost.net.ipv4.tcp_undo import tcp_skb_spurious_retrans
+from pyhost.net.ipv4.tcp_urg_send import tcp_urg_acked
 from pyhost.uapi.tcp import TCP_SYN
 
 __all__ = ["tcp_clean_rtx_queue"]
@@ -183,6 +184,7 @@ def _may_be_delayed(sk: TcpSock, acked: _Acked, flag: int) -> bool:
 
 def _made_progress(sk: TcpSock, acked: _Acked, prior_fack: int, flag: int) -> int:
     """`snd_una` has moved: probes, duplicate ACKs, and holes that were filled by reordering."""
+    tcp_urg_acked(sk)
     if sk.mtup_probe_size and not after(sk.mtu_probe_seq_end, sk.snd_una):
         tcp_mtup_probe_success(sk)
     if not sk.sack_ok:

@@ -5,8 +5,6 @@ Linux: net/ipv4/tcp.c, inet_connection_sock.c, tcp_ipv4.c.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pyhost.net.core import drop_reason
 from pyhost.net.core.skbuff import consume_skb, kfree_skb_reason
 from pyhost.net.core.sock import (
@@ -29,6 +27,7 @@ from pyhost.net.ipv4.tcp_done import tcp_set_state, tcp_write_queue_purge
 from pyhost.net.ipv4.tcp_fastopen_blackhole import tcp_fastopen_active_disable_ofo_check
 from pyhost.net.ipv4.tcp_minisocks import TCP_TIMEWAIT_LEN, tcp_time_wait
 from pyhost.net.ipv4.tcp_ofo import tcp_ofo_purge
+from pyhost.net.ipv4.tcp_oom import tcp_check_oom
 from pyhost.net.ipv4.tcp_pacing import tcp_clear_xmit_timers
 from pyhost.net.ipv4.tcp_sock import TCP_INIT_CWND, TCP_MSS_DEFAULT, TcpSock
 from pyhost.net.ipv4.tcp_states import (
@@ -42,9 +41,6 @@ from pyhost.net.ipv4.tcp_states import (
 from pyhost.net.ipv4.tcp_timer import tcp_fin_time
 from pyhost.uapi.errno import ECONNRESET
 from pyhost.uapi.tcp import TCP_FIN
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["tcp_close", "tcp_disconnect", "tcp_shutdown", "tcp_v4_destroy_sock"]
 
@@ -128,7 +124,7 @@ def _close_orphan(sk: TcpSock) -> None:
     sk.net.tcp.orphan_count += 1
     gone = sk.sk_state == TCP_FIN_WAIT2 and _orphan_fin_wait2(sk)
     if not gone:
-        if sk.sk_state != TCP_CLOSE and _too_many_orphans(sk):
+        if sk.sk_state != TCP_CLOSE and tcp_check_oom(sk, 0):
             tcp_set_state(sk, TCP_CLOSE)
             tcp_send_active_reset(sk)
             sk.net.count("TCPAbortOnMemory")
@@ -137,15 +133,6 @@ def _close_orphan(sk: TcpSock) -> None:
                 reqsk_fastopen_remove(sk, sk.fastopen_rsk, False)
             inet_csk_destroy_sock(sk)
     softirq.local_bh_enable()
-
-
-def _too_many_orphans(sk: TcpSock) -> bool:
-    """Whether the machine cannot afford one more connection without a process.
-
-    Linux: tcp_check_oom.
-    """
-    tcp = sk.net.tcp
-    return tcp.orphan_count > tcp.max_orphans or tcp.memory_allocated > tcp.mem[2]
 
 
 def _orphan_fin_wait2(sk: TcpSock) -> bool:

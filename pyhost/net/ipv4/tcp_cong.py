@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 from pyhost.net.core.sock import TCP_CLOSE_WAIT, TCP_ESTABLISHED
 from pyhost.net.ipv4.tcp_chrono import TCP_CHRONO_SNDBUF_LIMITED, tcp_chrono_start
 from pyhost.net.ipv4.tcp_sock import TCP_CA_CWR, TCP_CA_OPEN, TCP_CA_RECOVERY, TCP_INIT_CWND
-from pyhost.uapi.rtnetlink import RTAX_INITCWND
+from pyhost.uapi.rtnetlink import RTAX_CC_ALGO, RTAX_INITCWND
 
 if TYPE_CHECKING:
+    from pyhost.net.core.dst import DstEntry
     from pyhost.net.ipv4.tcp_sock import TcpSock
 
 __all__ = [
     "CA_EVENT_COMPLETE_CWR", "CA_EVENT_CWND_RESTART", "CA_EVENT_LOSS", "CA_EVENT_TX_START", "RENO",
-    "CongestionOps", "tcp_assign_congestion_control", "tcp_ca_event", "tcp_cong_avoid_ai",
-    "tcp_current_ssthresh", "tcp_cwnd_application_limited", "tcp_cwnd_restart",
-    "tcp_cwnd_validate", "tcp_in_slow_start", "tcp_init_cwnd",
+    "CongestionOps", "tcp_assign_congestion_control", "tcp_ca_dst_init", "tcp_ca_event",
+    "tcp_cong_avoid_ai", "tcp_current_ssthresh", "tcp_cwnd_application_limited",
+    "tcp_cwnd_restart", "tcp_cwnd_validate", "tcp_init_cwnd",
     "tcp_is_cwnd_limited", "tcp_reno_ssthresh", "tcp_reno_undo_cwnd",
     "tcp_set_ca_state", "tcp_slow_start",
 ]  # fmt: skip
@@ -69,6 +70,13 @@ def tcp_assign_congestion_control(sk: TcpSock, ops: CongestionOps) -> None:
         ops.init(sk)
 
 
+def tcp_ca_dst_init(sk: TcpSock, dst: DstEntry) -> None:
+    """The route may say which algorithm (`congctl`). Linux: tcp_ca_dst_init."""
+    ops = sk.net.tcp.congestion.get(str(dst.metrics.get(RTAX_CC_ALGO, "")))
+    if ops is not None:
+        tcp_assign_congestion_control(sk, ops)
+
+
 def tcp_set_ca_state(sk: TcpSock, state: int) -> None:
     """Linux: tcp_set_ca_state."""
     if sk.icsk_ca_ops.set_state is not None:
@@ -80,11 +88,6 @@ def tcp_ca_event(sk: TcpSock, event: int) -> None:
     """Linux: tcp_ca_event."""
     if sk.icsk_ca_ops.cwnd_event is not None:
         sk.icsk_ca_ops.cwnd_event(sk, event)
-
-
-def tcp_in_slow_start(sk: TcpSock) -> bool:
-    """Linux: tcp_in_slow_start."""
-    return sk.snd_cwnd < sk.snd_ssthresh
 
 
 def tcp_is_cwnd_limited(sk: TcpSock) -> bool:

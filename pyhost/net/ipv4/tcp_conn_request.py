@@ -18,6 +18,7 @@ from pyhost.net.ipv4.inet_connection_sock import inet_csk_reqsk_queue_is_full, s
 from pyhost.net.ipv4.request_sock import RequestSock, reqsk_fastopen_remove
 from pyhost.net.ipv4.route import ip_route_output
 from pyhost.net.ipv4.syncookies import cookie_init_sequence, cookie_init_timestamp
+from pyhost.net.ipv4.tcp_clock import secure_tcp_ts_off
 from pyhost.net.ipv4.tcp_connect import tcp_select_initial_window
 from pyhost.net.ipv4.tcp_done import tcp_reset
 from pyhost.net.ipv4.tcp_ecn import tcp_ecn_create_request
@@ -38,7 +39,6 @@ from pyhost.net.ipv4.tcp_validate import tcp_parse_options
 from pyhost.net.ipv4.tcp_window import (
     TCPOLEN_TSTAMP_ALIGNED,
     tcp_advertise_mss,
-    tcp_full_space,
 )
 from pyhost.uapi.tcp import TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, TcpOptions
 
@@ -95,7 +95,7 @@ def tcp_conn_request(
         net.count("ListenOverflows")
         net.count("ListenDrops")
         return False
-    daddr, saddr, _ = key
+    daddr, saddr, ports = key
     dst = ip_route_output(net, daddr, saddr, sk.sk_bindtodevice, sk.tos, sk.sk_mark)
     if isinstance(dst, int) or (
         isn is None and not want_cookie and _backlog_is_short(sk, saddr, daddr)
@@ -107,9 +107,10 @@ def tcp_conn_request(
         options = TcpOptions(mss=options.mss)
     req = RequestSock(sk, key, dst, cb.seq)
     _take_options(sk, req, options)
-    random = net.kernel.random
-    req.tsoffset = random.getrandbits(32)
-    req.snt_isn = random.getrandbits(32) if isn is None else isn
+    req.tsoffset = secure_tcp_ts_off(net.tcp, saddr, daddr)
+    if isn is None:
+        isn = net.tcp.secure_seq.tcp_seq(saddr, daddr, ports & 0xFFFF, ports >> 16)
+    req.snt_isn = isn
     req.ecn_ok = tcp_ecn_create_request(net.tcp, skb, cb.flags)
     _choose_window(sk, req)
     if want_cookie:
@@ -133,19 +134,14 @@ def _take_options(sk: TcpSock, req: RequestSock, options: TcpOptions) -> None:
 
 def _choose_window(sk: TcpSock, req: RequestSock) -> None:
     """Linux: tcp_openreq_init_rwin."""
-    space = tcp_full_space(sk)
-    clamp = sk.window_clamp
-    if sk.sk_rcvbuf_lock and (clamp > space or not clamp):
-        clamp = space
     mss = tcp_advertise_mss(sk, req.dst) - (TCPOLEN_TSTAMP_ALIGNED if req.tstamp_ok else 0)
     req.rcv_wnd, req.window_clamp, req.rcv_wscale = tcp_select_initial_window(
-        sk.net.tcp, space, mss, clamp, req.wscale_ok
+        sk, req.dst, mss, req.wscale_ok
     )
 
 
 def _answer_with_cookie(sk: TcpSock, req: RequestSock) -> None:
     """Everything worth knowing goes into the SYN-ACK, nothing is kept (RFC 4987 section 3.6)."""
-    req.tsoffset = 0
     if not req.tstamp_ok:
         req.ecn_ok = False
     req.snt_isn = cookie_init_sequence(sk, req)

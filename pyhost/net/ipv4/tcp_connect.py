@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyhost.net.ipv4.inet_connection_sock import inet_csk_reset_xmit_timer, inet_sk_rebuild_header
+from pyhost.net.ipv4.tcp_cong import tcp_ca_dst_init
 from pyhost.net.ipv4.tcp_ctl import tcp_control_skb
 from pyhost.net.ipv4.tcp_ecn import tcp_ecn_send_syn
 from pyhost.net.ipv4.tcp_init_transfer import tcp_initialize_rcv_mss
@@ -30,10 +31,11 @@ from pyhost.net.ipv4.tcp_window import (
     tcp_sync_mss,
 )
 from pyhost.uapi.errno import ECONNREFUSED, EHOSTUNREACH, ENOBUFS
+from pyhost.uapi.rtnetlink import RTAX_INITRWND, RTAX_WINDOW
 from pyhost.uapi.tcp import TCP_HDR_LEN, TCP_SYN
 
 if TYPE_CHECKING:
-    from pyhost.net.ipv4.tcp_sysctl import TcpNet
+    from pyhost.net.core.dst import DstEntry
 
 __all__ = ["tcp_connect", "tcp_select_initial_window"]
 
@@ -41,11 +43,18 @@ MAX_SCALED_WINDOW = 65535 << 14
 
 
 def tcp_select_initial_window(
-    tcp: TcpNet, space: int, mss: int, clamp: int, wscale_ok: bool
+    sk: TcpSock, dst: DstEntry, mss: int, wscale_ok: bool
 ) -> tuple[int, int, int]:
-    """(our first window, its clamp, its scale) for a receive buffer with room for `space` bytes of
-    payload; a `clamp` of 0 is none. Linux: tcp_select_initial_window.
+    """(our first window, its clamp, its scale) for what the receive buffer has room for. The
+    route's metrics `window` and `initrwnd` (in segments of `mss`) may make it less.
+
+    Linux: tcp_select_initial_window, and what its callers have in common.
     """
+    tcp = sk.net.tcp
+    space = tcp_full_space(sk)
+    clamp = sk.window_clamp or dst.metric(RTAX_WINDOW)
+    if sk.sk_rcvbuf_lock and (clamp > space or not clamp):
+        clamp = space
     scale = tcp_make_wscale(tcp, space, clamp) if wscale_ok else 0
     clamp = clamp or MAX_SCALED_WINDOW
     window = min(max(space, 0), clamp)
@@ -53,17 +62,17 @@ def tcp_select_initial_window(
         window = window // mss * mss
     if tcp.workaround_signed_windows:
         window = min(window, MAX_TCP_WINDOW)
+    first = dst.metric(RTAX_INITRWND)
+    if first:
+        window = min(window, first * mss)
     return window, min(65535 << scale, clamp), scale
 
 
-def _first_window(sk: TcpSock) -> None:
+def _first_window(sk: TcpSock, dst: DstEntry) -> None:
     """What our SYN offers."""
-    space = tcp_full_space(sk)
-    if sk.sk_rcvbuf_lock and (sk.window_clamp > space or not sk.window_clamp):
-        sk.window_clamp = space
     mss = sk.advmss - (TCPOLEN_TSTAMP_ALIGNED if sk.ts_recent_stamp else 0)
     sk.rcv_wnd, sk.window_clamp, sk.rcv_wscale = tcp_select_initial_window(
-        sk.net.tcp, space, mss, sk.window_clamp, bool(sk.net.tcp.window_scaling)
+        sk, dst, mss, bool(sk.net.tcp.window_scaling)
     )
     sk.rcv_ssthresh = sk.rcv_wnd
 
@@ -79,16 +88,18 @@ def _connect_init(sk: TcpSock) -> None:
     if sk.user_mss:
         sk.mss_clamp = sk.user_mss
     sk.max_window = 0
+    tcp_ca_dst_init(sk, dst)
     tcp_mtup_init(sk)
     tcp_sync_mss(sk, dst.mtu())
     sk.advmss = tcp_advertise_mss(sk, dst)
     tcp_initialize_rcv_mss(sk)
-    _first_window(sk)
+    _first_window(sk, dst)
     sk.sk_err = 0
     sk.sock_done = False
     sk.snd_wnd = 0
     sk.snd_wl1 = 0
-    sk.snd_una = sk.snd_sml = sk.snd_up = sk.snd_nxt = sk.write_seq
+    sk.snd_una = sk.snd_sml = sk.snd_nxt = sk.write_seq
+    sk.snd_up = None
     sk.rcv_wup = sk.copied_seq = sk.rcv_nxt
     sk.icsk_rto = TCP_TIMEOUT_INIT
     sk.icsk_retransmits = 0

@@ -49,6 +49,10 @@ __all__ = ["tcp_v4_err"]
 SOFT_UNREACH = (ICMP_NET_UNREACH, ICMP_HOST_UNREACH)
 
 
+def _ifindex(skb: SkBuff) -> int:
+    return skb.dev.ifindex if skb.dev is not None else 0
+
+
 def tcp_v4_err(net: Net, skb: SkBuff, info: int) -> int:
     """An error about a segment of ours; `skb.data` is at the quoted IP header, `info` an MTU.
     Always 0. Linux: tcp_v4_err.
@@ -56,9 +60,10 @@ def tcp_v4_err(net: Net, skb: SkBuff, info: int) -> int:
     quoted = IpView(skb.buf, skb.data)
     header = TcpView(skb.buf, skb.data + quoted.header_len)
     icmp_type, code = skb.buf[skb.transport_header], skb.buf[skb.transport_header + 1]
-    found = net.tcp.ehash.get((quoted.daddr, quoted.saddr, header.dest << 16 | header.source))
+    key = (quoted.daddr, quoted.saddr, header.dest << 16 | header.source)
+    found = net.tcp.ehash.get(key)
     if found is None:
-        if inet_lookup_listener(net.tcp, quoted.saddr, header.source) is None:
+        if inet_lookup_listener(net.tcp, key, _ifindex(skb)) is None:
             net.count("IcmpInErrors")
         return 0
     if found.sk_state == TCP_TIME_WAIT:
@@ -70,6 +75,9 @@ def tcp_v4_err(net: Net, skb: SkBuff, info: int) -> int:
     if sk.owned_by_user and not (icmp_type == ICMP_DEST_UNREACH and code == ICMP_FRAG_NEEDED):
         net.count("LockDroppedIcmps")
     if sk.sk_state == TCP_CLOSE:
+        return 0
+    if quoted.ttl < sk.min_ttl:
+        net.count("TCPMinTTLDrop")
         return 0
     request = sk.fastopen_rsk
     first = sk.snd_una if request is None else request.snt_isn

@@ -104,7 +104,6 @@ def _make_child(sk: TcpSock, skb: SkBuff, cb: TcpSkbCb, req: RequestSock) -> Tcp
     sk.fastopenq.qlen += 1
     child.fastopen_rsk = req
     req.child = child
-    req.tfo_listener = True
     # The window of a SYN is not scaled.
     child.snd_wnd = child.max_window = cb.window
     inet_csk_reset_xmit_timer(child, ICSK_TIME_RETRANS, req.timeout, TCP_RTO_MAX)

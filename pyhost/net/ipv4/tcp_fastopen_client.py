@@ -49,7 +49,6 @@ def tcp_sendmsg_fastopen(
     if sk.defer_connect and tcp_connect(sk):
         tcp_set_state(sk, TCP_CLOSE)
         sk.inet_dport = 0
-        sk.route_caps = 0
     flags = O_NONBLOCK if msg.flags & MSG_DONTWAIT else 0
     assert sk.sk_socket is not None
     err = inet_stream_connect_locked(sk.sk_socket, name, flags, True)

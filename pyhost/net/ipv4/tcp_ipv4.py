@@ -28,6 +28,7 @@ from pyhost.net.ipv4.inet_hashtables import inet_hash_connect, inet_lookup_liste
 from pyhost.net.ipv4.request_sock import RequestSock
 from pyhost.net.ipv4.route import RTN_BROADCAST, RTN_MULTICAST, ip_route_output
 from pyhost.net.ipv4.syncookies import cookie_v4_check
+from pyhost.net.ipv4.tcp_clock import secure_tcp_ts_off
 from pyhost.net.ipv4.tcp_conn_request import tcp_check_req, tcp_conn_request
 from pyhost.net.ipv4.tcp_connect import tcp_connect
 from pyhost.net.ipv4.tcp_done import tcp_set_state
@@ -48,7 +49,7 @@ from pyhost.net.ipv4.tcp_syn_data import tcp_fastopen_defer_connect
 from pyhost.net.ipv4.tcp_validate import tcp_parse_options
 from pyhost.net.ipv4.tcp_window import tcp_setup_caps
 from pyhost.uapi.errno import EAFNOSUPPORT, EINVAL, ENETUNREACH
-from pyhost.uapi.ip import IPPROTO_TCP
+from pyhost.uapi.ip import IP_TTL_OFF, IPPROTO_TCP
 from pyhost.uapi.socket import AF_INET, SOCKADDR_IN, unpack_sockaddr_in
 from pyhost.uapi.tcp import (
     TCP_ACK,
@@ -61,6 +62,8 @@ from pyhost.uapi.tcp import (
 )
 
 if TYPE_CHECKING:
+    from pyhost.net.core.dst import DstEntry
+    from pyhost.net.core.netdevice import NetDevice
     from pyhost.net.core.skbuff import SkBuff
     from pyhost.net.net_namespace import Net
 
@@ -68,8 +71,7 @@ __all__ = ["tcp_v4_connect", "tcp_v4_do_rcv", "tcp_v4_rcv"]
 
 BACKLOG_SLACK = 64 << 10
 PACKET_HOST = 0
-TS_HEADER_LEN = 32
-TS_HEADER_WORDS = TS_HEADER_LEN // 4
+TS_HEADER_WORDS = 8
 """A header that is no longer has no room for a signature beside the timestamp."""
 
 _unpack_header = TCP_HDR.unpack_from
@@ -100,25 +102,31 @@ def tcp_v4_connect(sk: TcpSock, uaddr: bytes) -> int:
     if not sk.inet_saddr:
         sk.inet_saddr = sk.inet_rcv_saddr = dst.saddr
     sk.inet_daddr, sk.inet_dport = daddr or dst.saddr, dport
-    random = net.kernel.random
-    tcp_set_state(sk, TCP_SYN_SENT)
-    sk.write_seq = 0
-    err = inet_hash_connect(sk)
-    if not err:
-        tcp_setup_caps(sk, dst)
-        sk.csum_pseudo = sk.inet_saddr + sk.inet_daddr + IPPROTO_TCP
-        if not sk.write_seq:
-            sk.write_seq = random.getrandbits(32)
-            sk.tsoffset = random.getrandbits(32)
-        sk.inet_id = random.getrandbits(16)
-        if tcp_fastopen_defer_connect(sk):
-            return 0
-        err = tcp_connect(sk)
+    err = _connect_on(sk, dst)
     if err:
         tcp_set_state(sk, TCP_CLOSE)
         sk.sk_dst_cache = None
         sk.inet_dport = 0
     return err
+
+
+def _connect_on(sk: TcpSock, dst: DstEntry) -> int:
+    """The addresses are known: port, first numbers, SYN. Linux: tcp_v4_connect, its second half."""
+    net = sk.net
+    tcp_set_state(sk, TCP_SYN_SENT)
+    sk.write_seq = 0
+    err = inet_hash_connect(sk)
+    if err:
+        return err
+    tcp_setup_caps(sk, dst)
+    sk.csum_pseudo = sk.inet_saddr + sk.inet_daddr + IPPROTO_TCP
+    if not sk.write_seq:
+        sk.write_seq = net.tcp.secure_seq.tcp_seq(
+            sk.inet_saddr, sk.inet_daddr, sk.inet_num, sk.inet_dport
+        )
+    sk.tsoffset = secure_tcp_ts_off(net.tcp, sk.inet_saddr, sk.inet_daddr)
+    sk.inet_id = net.kernel.random.getrandbits(16)
+    return 0 if tcp_fastopen_defer_connect(sk) else tcp_connect(sk)
 
 
 # -- receive ---------------------------------------------------------------------------------------
@@ -169,19 +177,27 @@ def tcp_v4_rcv(skb: SkBuff) -> int:
     trace = net.kernel.trace
     if trace.on:
         trace.hit("tcp_v4_rcv", skb.key, seq=seq, ack=ack_seq, flags=cb.flags)
-    found = net.tcp.ehash.get((saddr, daddr, ports))
+    return _demux(dev, skb, cb, (saddr, daddr, ports))
+
+
+def _demux(dev: NetDevice, skb: SkBuff, cb: TcpSkbCb, key: tuple[int, int, int]) -> int:
+    """Give the segment to whoever it is for. Linux: tcp_v4_rcv, from the label lookup on."""
+    net = dev.net
+    found = net.tcp.ehash.get(key)
     if found is None:
-        listener = inet_lookup_listener(net.tcp, daddr, ports & 0xFFFF)
+        listener = inet_lookup_listener(net.tcp, key, dev.ifindex)
         if listener is None:
             return _no_socket(net, skb, cb)
-        return _listen_rcv(listener, skb, cb, (saddr, daddr, ports))
+        return _listen_rcv(listener, skb, cb, key)
     if found.sk_state == TCP_TIME_WAIT:
-        return _time_wait_rcv(net, cast(TimewaitSock, found), skb, cb)
+        return _time_wait_rcv(dev, cast(TimewaitSock, found), skb, cb)
     if found.sk_state == TCP_NEW_SYN_RECV:
         return _request_rcv(cast("RequestSock", found), skb, cb)
     sk = cast(TcpSock, found)
-    if sk.md5sig_info or size > TS_HEADER_LEN:
-        reason = tcp_inbound_md5_hash(sk, skb, cb, saddr, daddr)
+    if sk.min_ttl and _from_afar(sk, skb):
+        return 0
+    if sk.md5sig_info or cb.off_flags >> 12 > TS_HEADER_WORDS:
+        reason = tcp_inbound_md5_hash(sk, skb, cb, key[0], key[1])
         if reason:
             kfree_skb_reason(skb, reason)
             return 0
@@ -192,6 +208,15 @@ def _drop(net: Net, skb: SkBuff, reason: str) -> int:
     net.count("TcpInErrs")
     kfree_skb_reason(skb, reason)
     return 0
+
+
+def _from_afar(sk: TcpSock, skb: SkBuff) -> bool:
+    """Drop a segment that passed more routers than the socket allows (IP_MINTTL, RFC 5082)."""
+    if skb.buf[skb.network_header + IP_TTL_OFF] >= sk.min_ttl:
+        return False
+    sk.net.count("TCPMinTTLDrop")
+    kfree_skb_reason(skb, drop_reason.TCP_MINTTL)
+    return True
 
 
 def _no_socket(net: Net, skb: SkBuff, cb: TcpSkbCb) -> int:
@@ -231,12 +256,13 @@ def tcp_v4_do_rcv(sk: TcpSock, skb: SkBuff) -> int:
     return 0
 
 
-def _time_wait_rcv(net: Net, tw: TimewaitSock, skb: SkBuff, cb: TcpSkbCb) -> int:
+def _time_wait_rcv(dev: NetDevice, tw: TimewaitSock, skb: SkBuff, cb: TcpSkbCb) -> int:
     """Linux: tcp_v4_rcv, label do_time_wait."""
+    net = dev.net
     key = tw.hash_key
     verdict = tcp_timewait_state_process(tw, cb, tcp_parse_options(skb, cb))
     if verdict == TCP_TW_SYN and key is not None:
-        listener = inet_lookup_listener(net.tcp, key[1], key[2] & 0xFFFF)
+        listener = inet_lookup_listener(net.tcp, key, dev.ifindex)
         if listener is not None:
             isn = tw.snd_nxt + 65535 + 2 & 0xFFFFFFFF
             tw.kill()
@@ -261,6 +287,8 @@ def _listen_rcv(
     """A segment for a listener: a SYN begins a connection; an ACK may bring back a SYN cookie, and
     is wrong else. Linux: tcp_v4_do_rcv, tcp_rcv_state_process, case TCP_LISTEN.
     """
+    if sk.min_ttl and _from_afar(sk, skb):
+        return 0
     reason = _auth_failure(sk, skb, cb, key)
     if reason:
         kfree_skb_reason(skb, reason)

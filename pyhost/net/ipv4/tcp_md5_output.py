@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from pyhost.net.core.skbuff import CHECKSUM_PARTIAL
 from pyhost.net.ipv4.tcp_md5 import tcp_md5_do_lookup, tcp_md5_sign
 from pyhost.net.ipv4.tcp_sock import TcpSkbCb, TcpSock
+from pyhost.net.ipv4.tcp_urg_send import tcp_urg_pointer
 from pyhost.net.ipv4.tcp_window import tcp_select_window, tcp_time_stamp
-from pyhost.uapi.tcp import TCP_ACK, TCP_HDR, TCP_HDR_LEN, TCP_OFF_CHECK, TcpOptions
+from pyhost.uapi.tcp import TCP_ACK, TCP_HDR, TCP_HDR_LEN, TCP_OFF_CHECK, TCP_URG, TcpOptions
 
 if TYPE_CHECKING:
     from pyhost.net.core.skbuff import SkBuff
@@ -57,8 +58,9 @@ def tcp_md5_write_header(sk: TcpSock, skb: SkBuff, cb: TcpSkbCb, flags: int) -> 
     skb.ip_summed = CHECKSUM_PARTIAL
     check = (sk.csum_pseudo + skb.len) % 0xFFFF or 0xFFFF
     ack = sk.rcv_nxt if flags & TCP_ACK else 0
-    off_flags = (TCP_HDR_LEN + len(options)) << 10 | flags
-    TCP_HDR.pack_into(skb.buf, at, sk.ports, cb.seq, ack, off_flags, window, check, 0)
+    urgent = tcp_urg_pointer(sk, cb.seq)
+    off_flags = (TCP_HDR_LEN + len(options)) << 10 | flags | (TCP_URG if urgent else 0)
+    TCP_HDR.pack_into(skb.buf, at, sk.ports, cb.seq, ack, off_flags, window, check, urgent)
     skb.buf[at + TCP_HDR_LEN : at + TCP_HDR_LEN + len(options)] = options
     tcp_md5_sign(skb, sk.inet_saddr, sk.inet_daddr, key)
     return True

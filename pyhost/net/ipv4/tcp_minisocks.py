@@ -12,6 +12,7 @@ from pyhost.kernel.clock import NSEC_PER_SEC
 from pyhost.kernel.timer import Timer
 from pyhost.net.core.sock import TCP_FIN_WAIT2, TCP_TIME_WAIT
 from pyhost.net.ipv4.inet_hashtables import inet_bind_bucket_put
+from pyhost.net.ipv4.tcp_clock import tcp_ns_to_ts
 from pyhost.net.ipv4.tcp_done import tcp_done
 from pyhost.net.ipv4.tcp_metrics import tcp_update_metrics
 from pyhost.net.ipv4.tcp_reply import tcp_v4_send_ack
@@ -28,7 +29,6 @@ __all__ = [
 ]  # fmt: skip
 
 TCP_TIMEWAIT_LEN = 60 * NSEC_PER_SEC
-NSEC_PER_TS = 1_000_000
 LOOPBACK_NET = 127
 MAX_UNSCALED_WINDOW = 65535
 
@@ -45,11 +45,9 @@ class TimewaitSock:
     """
 
     __slots__ = (
-        "bind_bucket", "hash_key", "inet_rcv_saddr", "last_oow_ack_time", "net", "ports",
-        "rcv_nxt", "rcv_wnd", "rcv_wscale",
-        "sk_reuse", "sk_reuseport", "sk_state", "snd_nxt", "substate", "timer", "ts_recent",
-        "ts_recent_stamp",
-        "tsoffset", "tstamp_ok",
+        "bind_bucket", "hash_key", "inet_rcv_saddr", "last_oow_ack_time", "net", "ports", "rcv_nxt",
+        "rcv_wnd", "rcv_wscale", "sk_bindtodevice", "sk_reuse", "sk_reuseport", "sk_state",
+        "snd_nxt", "substate", "timer", "ts_recent", "ts_recent_stamp", "tsoffset", "tstamp_ok",
     )  # fmt: skip
 
     def __init__(self, sk: TcpSock, substate: int) -> None:
@@ -59,6 +57,7 @@ class TimewaitSock:
         self.hash_key = sk.hash_key
         self.ports = sk.ports
         self.inet_rcv_saddr = sk.inet_rcv_saddr
+        self.sk_bindtodevice = sk.sk_bindtodevice
         self.sk_reuse, self.sk_reuseport = sk.sk_reuse, sk.sk_reuseport
         self.rcv_nxt, self.snd_nxt = sk.rcv_nxt, sk.snd_nxt
         self.rcv_wnd, self.rcv_wscale = sk.rcv_wnd, sk.rcv_wscale
@@ -112,7 +111,7 @@ class TimewaitSock:
         stamp = None
         if self.tstamp_ok:
             stamp = (
-                self.net.kernel.clock.now // NSEC_PER_TS + self.tsoffset & 0xFFFFFFFF,
+                tcp_ns_to_ts(self.net.kernel.clock.now) + self.tsoffset & 0xFFFFFFFF,
                 self.ts_recent,
             )
         window = self.rcv_wnd >> self.rcv_wscale

@@ -44,7 +44,10 @@ if TYPE_CHECKING:
     from pyhost.net.ipv4.tcp_sock import TcpSock
 
 __all__ = [
-    "tcp_mtu_probe", "tcp_mtu_probing", "tcp_mtup_init", "tcp_mtup_probe_failed",
+    "tcp_mtu_probe",
+    "tcp_mtu_probe_lost",
+    "tcp_mtu_probing",
+    "tcp_mtup_init",
     "tcp_mtup_probe_success",
 ]  # fmt: skip
 
@@ -228,11 +231,19 @@ def tcp_mtup_probe_success(sk: TcpSock) -> None:
     sk.net.count("TCPMTUPSuccess")
 
 
-def tcp_mtup_probe_failed(sk: TcpSock) -> None:
-    """The probe was lost, what followed it was not. Linux: tcp_mtup_probe_failed."""
+def tcp_mtu_probe_lost(sk: TcpSock) -> bool:
+    """Whether what is lost is a probe and nothing else. Then the path is too narrow for it, which
+    says nothing about congestion: the search goes on below, the window is as before the probe.
+
+    Linux: part of tcp_fastretrans_alert, tcp_mtup_probe_failed.
+    """
+    if not sk.mtup_probe_size or sk.snd_una != sk.mtu_probe_seq_start:
+        return False
     sk.mtup_search_high = sk.mtup_probe_size - 1
     sk.mtup_probe_size = 0
     sk.net.count("TCPMTUPFail")
+    sk.snd_cwnd += 1
+    return True
 
 
 def tcp_mtu_probing(sk: TcpSock) -> None:

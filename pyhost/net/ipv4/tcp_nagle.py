@@ -37,6 +37,6 @@ def tcp_nagle_check(sk: TcpSock, partial: bool, nonagle: int) -> bool:
 
 def tcp_nagle_test(sk: TcpSock, skb: SkBuff, mss: int, nonagle: int) -> bool:
     """Whether Nagle and cork let a segment of at most one MSS go. Linux: tcp_nagle_test."""
-    if nonagle & TCP_NAGLE_PUSH or skb.cb.flags & TCP_FIN:
+    if nonagle & TCP_NAGLE_PUSH or sk.snd_up is not None or skb.cb.flags & TCP_FIN:
         return True
     return not tcp_nagle_check(sk, skb.len < mss, nonagle)

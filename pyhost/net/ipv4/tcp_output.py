@@ -13,6 +13,7 @@ from pyhost.net.core.netdevice import NET_XMIT_CN
 from pyhost.net.core.skbuff import CHECKSUM_PARTIAL, MAX_TCP_HEADER, SkBuff, alloc_skb
 from pyhost.net.ipv4.ip_output import ip_queue_xmit
 from pyhost.net.ipv4.tcp_chrono import TCP_CHRONO_BUSY, tcp_chrono_start
+from pyhost.net.ipv4.tcp_clock import tcp_ns_to_ts
 from pyhost.net.ipv4.tcp_cong import CA_EVENT_TX_START, tcp_ca_event
 from pyhost.net.ipv4.tcp_ecn import TCP_ECN_OK, tcp_ecn_send
 from pyhost.net.ipv4.tcp_md5_output import tcp_md5_sign_syn, tcp_md5_write_header
@@ -27,6 +28,7 @@ from pyhost.net.ipv4.tcp_sock import (
     TcpSock,
 )
 from pyhost.net.ipv4.tcp_tsq import IDLE_WMEM, tcp_ack_wfree, tcp_wfree
+from pyhost.net.ipv4.tcp_urg_send import tcp_urg_pointer
 from pyhost.net.ipv4.tcp_window import (
     tcp_sack_option,
     tcp_select_window,
@@ -43,6 +45,7 @@ from pyhost.uapi.tcp import (
     TCP_PSH,
     TCP_SYN,
     TCP_TS_HDR,
+    TCP_URG,
     TS_OPTION_WORD,
 )
 
@@ -210,15 +213,20 @@ def _write_header(sk: TcpSock, skb: SkBuff, cb: TcpSkbCb, flags: int) -> None:
     skb.ip_summed = CHECKSUM_PARTIAL
     check = (sk.csum_pseudo + skb.len) % 0xFFFF or 0xFFFF
     off_flags = size << 10 | flags
+    urgent = 0
+    if sk.snd_up is not None:
+        urgent = tcp_urg_pointer(sk, cb.seq)
+        off_flags |= TCP_URG if urgent else 0
     buf = skb.buf
     if sk.tstamp_ok:
         TCP_TS_HDR.pack_into(
-            buf, at, sk.ports, cb.seq, sk.rcv_nxt, off_flags, window, check, 0, TS_OPTION_WORD,
-            sk.tcp_mstamp // NSEC_PER_MSEC + sk.tsoffset & 0xFFFFFFFF, sk.ts_recent,
+            buf, at, sk.ports, cb.seq, sk.rcv_nxt, off_flags, window, check, urgent,
+            TS_OPTION_WORD,
+            tcp_ns_to_ts(sk.tcp_mstamp) + sk.tsoffset & 0xFFFFFFFF, sk.ts_recent,
         )  # fmt: skip
     else:
         ack = sk.rcv_nxt if flags & TCP_ACK else 0
-        TCP_HDR.pack_into(buf, at, sk.ports, cb.seq, ack, off_flags, window, check, 0)
+        TCP_HDR.pack_into(buf, at, sk.ports, cb.seq, ack, off_flags, window, check, urgent)
     if options:
         end = at + size
         buf[end - len(options) : end] = options

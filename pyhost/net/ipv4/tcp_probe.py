@@ -16,6 +16,7 @@ from pyhost.net.ipv4.tcp_output import tcp_event_new_data_sent, tcp_transmit_skb
 from pyhost.net.ipv4.tcp_pacing import tcp_reset_xmit_timer
 from pyhost.net.ipv4.tcp_rack import TCP_TIMEOUT_MIN_US
 from pyhost.net.ipv4.tcp_sock import ICSK_TIME_PROBE0, TCP_RTO_MAX, TcpSkbCb, TcpSock
+from pyhost.net.ipv4.tcp_urg_send import URG_FARTHEST
 from pyhost.net.ipv4.tcp_window import tcp_current_mss
 from pyhost.net.ipv4.tcp_xmit import tcp_probe0_base
 from pyhost.uapi.tcp import TCP_ACK, TCP_PSH
@@ -29,12 +30,13 @@ TCP_RESOURCE_PROBE_INTERVAL = 500 * NSEC_PER_MSEC
 """How soon to try again what this host itself had no room for."""
 
 
-def tcp_xmit_probe_skb(sk: TcpSock, mib: str) -> int:
+def tcp_xmit_probe_skb(sk: TcpSock, urgent: bool, mib: str) -> int:
     """Send a probe: as `tcp_transmit_skb`, or -1 when memory is short. It is counted as `mib`.
+    An `urgent` one has a sequence number that the peer waits for, so that it sees the pointer.
 
     Linux: tcp_xmit_probe_skb.
     """
-    skb = tcp_control_skb(sk, sk.snd_una - 1 & 0xFFFFFFFF, TCP_ACK)
+    skb = tcp_control_skb(sk, sk.snd_una - (not urgent) & 0xFFFFFFFF, TCP_ACK)
     if skb is None:
         return -1
     sk.net.count(mib)
@@ -51,7 +53,7 @@ def tcp_write_wakeup(sk: TcpSock, mib: str) -> int:
     window_end = sk.snd_una + sk.snd_wnd & 0xFFFFFFFF
     skb = sk.sk_write_queue[0] if sk.sk_write_queue else None
     if skb is None or not (skb.cb.seq - window_end) & 0x80000000:
-        return tcp_xmit_probe_skb(sk, mib)
+        return _probe(sk, mib)
     cb: TcpSkbCb = skb.cb
     mss = tcp_current_mss(sk)
     room = window_end - cb.seq & 0xFFFFFFFF
@@ -67,6 +69,15 @@ def tcp_write_wakeup(sk: TcpSock, mib: str) -> int:
     if not err:
         tcp_event_new_data_sent(sk, skb)
     return err
+
+
+def _probe(sk: TcpSock, mib: str) -> int:
+    """An ordinary probe, and before it an urgent one if the peer shall know of urgent data that
+    does not fit its window.
+    """
+    if sk.snd_up is not None and sk.snd_up - sk.snd_una & 0xFFFFFFFF <= URG_FARTHEST:
+        tcp_xmit_probe_skb(sk, True, mib)
+    return tcp_xmit_probe_skb(sk, False, mib)
 
 
 def tcp_send_probe0(sk: TcpSock) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from pyhost.net.ipv4.tcp_sock import TCP_NAGLE_CORK, TcpSock, after
 from pyhost.net.ipv4.tcp_tsq import TSQ_THROTTLED
+from pyhost.net.ipv4.tcp_urg_send import tcp_mark_urg
 from pyhost.net.ipv4.tcp_xmit import tcp_push_pending_frames
-from pyhost.uapi.socket import MSG_MORE
+from pyhost.uapi.socket import MSG_MORE, MSG_OOB
 from pyhost.uapi.tcp import TCP_PSH
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def tcp_push(sk: TcpSock, flags: int, mss: int, nonagle: int, size_goal: int) ->
         trace.hit("tcp_push", skb.key, mss=mss, nonagle=nonagle)
     if not flags & MSG_MORE or forced_push(sk):
         tcp_mark_push(sk, skb)
+    if flags & MSG_OOB:
+        tcp_mark_urg(sk)
     if tcp_should_autocork(sk, skb, size_goal):
         if not sk.tsq_flags & TSQ_THROTTLED:
             sk.net.count("TCPAutoCorking")

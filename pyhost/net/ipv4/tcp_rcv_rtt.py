@@ -6,7 +6,7 @@ follows from it. Linux: net/ipv4/tcp_input.c (tcp_rcv_rtt_measure*, tcp_rcv_spac
 
 from __future__ import annotations
 
-from pyhost.kernel.clock import NSEC_PER_MSEC
+from pyhost.net.ipv4.tcp_clock import tcp_ns_to_ts
 from pyhost.net.ipv4.tcp_sock import TcpSock, before
 from pyhost.net.ipv4.tcp_window import tcp_win_from_space
 
@@ -52,7 +52,7 @@ def tcp_rcv_rtt_measure_ts(sk: TcpSock, size: int) -> None:
     sk.rcv_rtt_last_tsecr = sk.rcv_tsecr
     if size < sk.icsk_ack_rcv_mss:
         return
-    delta = sk.tcp_mstamp // NSEC_PER_MSEC - sk.rcv_tsecr & 0xFFFFFFFF
+    delta = tcp_ns_to_ts(sk.tcp_mstamp) - sk.rcv_tsecr & 0xFFFFFFFF
     if delta < 0x7FFFFFFF // USEC_PER_MSEC:
         _rcv_rtt_update(sk, max(delta, 1) * USEC_PER_MSEC, False)
 

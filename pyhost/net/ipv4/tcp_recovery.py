@@ -33,6 +33,7 @@ from pyhost.net.ipv4.tcp_ack_flags import (
 )
 from pyhost.net.ipv4.tcp_cong import tcp_current_ssthresh, tcp_set_ca_state
 from pyhost.net.ipv4.tcp_loss import tcp_process_loss
+from pyhost.net.ipv4.tcp_mtu_probe import tcp_mtu_probe_lost
 from pyhost.net.ipv4.tcp_prr import (
     tcp_end_cwnd_reduction,
     tcp_enter_cwr,
@@ -46,6 +47,7 @@ from pyhost.net.ipv4.tcp_rack import (
     tcp_rack_mark_lost,
 )
 from pyhost.net.ipv4.tcp_reordering import tcp_add_reno_sack, tcp_reset_reno_sack
+from pyhost.net.ipv4.tcp_retransmit import tcp_simple_retransmit
 from pyhost.net.ipv4.tcp_sock import (
     ICSK_TIME_RETRANS,
     TCP_CA_CWR,
@@ -204,6 +206,9 @@ def _default(sk: TcpSock, num_dupack: int, flag: int, rexmit: int) -> tuple[int,
     if not sk.lost_out:
         _try_to_open(sk, flag)
         return flag, rexmit
+    if sk.icsk_ca_state < TCP_CA_CWR and tcp_mtu_probe_lost(sk):
+        tcp_simple_retransmit(sk)
+        return flag, REXMIT_NONE
     tcp_enter_recovery(sk, bool(flag & FLAG_ECE))
     return flag, REXMIT_LOST
 

@@ -12,8 +12,10 @@ from pyhost.kernel.clock import NSEC_PER_MSEC
 from pyhost.net.core.sock import TCP_ESTABLISHED, TCP_SYN_RECV, TCP_SYN_SENT
 from pyhost.net.ipv4.inet_connection_sock import inet_csk_reset_xmit_timer
 from pyhost.net.ipv4.tcp_done import tcp_write_err
+from pyhost.net.ipv4.tcp_fastopen_blackhole import tcp_fastopen_active_detect_blackhole
 from pyhost.net.ipv4.tcp_loss import tcp_enter_loss
 from pyhost.net.ipv4.tcp_mtu_probe import tcp_mtu_probing
+from pyhost.net.ipv4.tcp_oom import tcp_out_of_resources
 from pyhost.net.ipv4.tcp_probe import TCP_RESOURCE_PROBE_INTERVAL
 from pyhost.net.ipv4.tcp_prr import tcp_cwnd_reduction
 from pyhost.net.ipv4.tcp_rack import tcp_rack_detect_loss
@@ -92,9 +94,13 @@ def _write_timeout(sk: TcpSock) -> bool:
             sk.sk_dst_cache = None
         limit = tcp.retries2
         if sk.sock_dead:
-            limit = tcp_orphan_retries(sk, sk.icsk_rto < TCP_RTO_MAX)
+            alive = sk.icsk_rto < TCP_RTO_MAX
+            limit = tcp_orphan_retries(sk, alive)
+            if tcp_out_of_resources(sk, alive or not retransmits_timed_out(sk, limit, 0)):
+                return True
     if not expired:
         expired = retransmits_timed_out(sk, limit, sk.icsk_user_timeout)
+    tcp_fastopen_active_detect_blackhole(sk, expired)
     if expired:
         tcp_write_err(sk)
     return expired
@@ -173,8 +179,8 @@ def tcp_retransmit_timer(sk: TcpSock) -> None:
 
 
 def _stream_is_thin(sk: TcpSock) -> bool:
-    """Linux: tcp_stream_is_thin."""
-    return sk.packets_out < THIN_STREAM_PACKETS and sk.snd_ssthresh >= TCP_INFINITE_SSTHRESH
+    """Little is on the way, and not because the connection is young. Linux: tcp_stream_is_thin."""
+    return sk.packets_out < THIN_STREAM_PACKETS and sk.snd_ssthresh < TCP_INFINITE_SSTHRESH
 
 
 def _clamp_to_user_timeout(sk: TcpSock) -> int:
@@ -198,7 +204,7 @@ def _back_off(sk: TcpSock) -> None:
     state = sk.sk_state
     if (
         state == TCP_ESTABLISHED
-        and tcp.thin_linear_timeouts
+        and (sk.thin_lto or tcp.thin_linear_timeouts)
         and _stream_is_thin(sk)
         and sk.icsk_retransmits <= TCP_THIN_LINEAR_RETRIES
     ):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pyhost.kernel.clock import NSEC_PER_MSEC, NSEC_PER_SEC
 from pyhost.net.ipv4.tcp_ack_flags import FLAG_ACK_MAYBE_DELAYED, FLAG_ACKED
+from pyhost.net.ipv4.tcp_clock import tcp_ns_to_ts
 from pyhost.net.ipv4.tcp_sock import TCP_RTO_MAX, after
 from pyhost.uapi.rtnetlink import RTAX_RTO_MIN
 
@@ -86,7 +87,7 @@ def _rtt_from_timestamp(sk: TcpSock) -> int:
     """RTT in µs by the timestamp that the ACK echoes, -1 when it makes no sense. The clock has
     ms: less than one counts as one. Linux: tcp_rtt_tsopt_us.
     """
-    delta = (sk.tcp_mstamp // NSEC_PER_MSEC - sk.rcv_tsecr) & 0xFFFFFFFF
+    delta = (tcp_ns_to_ts(sk.tcp_mstamp) - sk.rcv_tsecr) & 0xFFFFFFFF
     if delta >= TSOPT_DELTA_MAX:
         return -1
     return (delta or 1) * 1000

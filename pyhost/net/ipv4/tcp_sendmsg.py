@@ -24,6 +24,7 @@ from pyhost.net.ipv4.tcp_fastopen_client import tcp_sendmsg_fastopen
 from pyhost.net.ipv4.tcp_mem import sk_forced_mem_schedule, sk_wmem_schedule, tcp_wmem_free_skb
 from pyhost.net.ipv4.tcp_output import tcp_queue_skb, tcp_stream_alloc_skb
 from pyhost.net.ipv4.tcp_push import forced_push, tcp_mark_push, tcp_push
+from pyhost.net.ipv4.tcp_rate import tcp_rate_check_app_limited
 from pyhost.net.ipv4.tcp_sendmsg_fill import (
     NEW_SEGMENT,
     NO_MEMORY,
@@ -42,7 +43,14 @@ from pyhost.net.ipv4.tcp_xmit import (
     tcp_slow_start_after_idle_check,
 )
 from pyhost.uapi.errno import EAGAIN, EINPROGRESS, EINVAL, ENOBUFS, EPIPE
-from pyhost.uapi.socket import MSG_EOR, MSG_FASTOPEN, MSG_MORE, MSG_SPLICE_PAGES, MSG_ZEROCOPY
+from pyhost.uapi.socket import (
+    MSG_EOR,
+    MSG_FASTOPEN,
+    MSG_MORE,
+    MSG_OOB,
+    MSG_SPLICE_PAGES,
+    MSG_ZEROCOPY,
+)
 from pyhost.uapi.tcp import TCP_ACK, TCP_PSH
 
 if TYPE_CHECKING:
@@ -95,6 +103,7 @@ def _begin(send: TcpSend) -> int:
         send.size -= copied
         if err:
             return err
+    tcp_rate_check_app_limited(sk)
     if not 1 << sk.sk_state & TCPF_CAN_SEND and sk.fastopen_rsk is None:
         err = sk_stream_wait_connect(sk, send.timeo)
         if err:
@@ -122,7 +131,7 @@ def _restart(send: TcpSend) -> int:
     restart.
     """
     sk = send.sk
-    send.mss, send.goal = tcp_send_mss(sk)
+    send.mss, send.goal = tcp_send_mss(sk, bool(send.flags & MSG_OOB))
     return -EPIPE if sk.sk_err or sk.sk_shutdown & SEND_SHUTDOWN else 0
 
 
@@ -197,7 +206,7 @@ def _wait_for_space(send: TcpSend) -> int:
     if send.copied:
         tcp_push(sk, send.flags & ~MSG_MORE, send.mss, TCP_NAGLE_PUSH, send.goal)
     err, send.timeo = sk_stream_wait_memory(sk, send.timeo)
-    send.mss, send.goal = tcp_send_mss(sk)
+    send.mss, send.goal = tcp_send_mss(sk, bool(send.flags & MSG_OOB))
     return err
 
 

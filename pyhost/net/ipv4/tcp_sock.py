@@ -176,7 +176,7 @@ class TcpSock(InetSock):
         "rcv_mss_ratio", "rcv_nxt", "rcv_ooopack", "rcv_rtt_last_tsecr", "rcv_rtt_seq",
         "rcv_rtt_time", "rcv_rtt_us", "rcv_ssthresh", "rcv_tsecr", "rcv_tstamp", "rcv_tsval",
         "rcv_wnd", "rcv_wscale", "rcv_wup", "rcvq_seq", "rcvq_space", "rcvq_time", "recvmsg_inq",
-        "reord_seen", "reordering", "retrans_out", "retrans_stamp", "route_caps",
+        "reord_seen", "reordering", "retrans_out", "retrans_stamp",
         "rskq_defer_accept", "rto_stamp", "rtt_min", "rtt_seq", "rttvar_us", "rx_sack", "sack_ok",
         "sacked_out", "saw_tstamp", "segs_in", "segs_out", "selective_acks", "sk_gso_max_segs",
         "sk_gso_max_size", "sk_timer", "sk_write_pending", "sk_write_queue", "snd_cwnd",
@@ -184,7 +184,7 @@ class TcpSock(InetSock):
         "snd_una", "snd_up", "snd_wl1", "snd_wnd", "snd_wscale", "sock_done", "srtt_us",
         "syn_data", "syn_data_acked", "syn_fastopen", "syn_fastopen_ch", "syn_fastopen_exp",
         "syn_stamp", "tcp_header_len", "tcp_mstamp", "tcp_rtx_queue", "tcp_tx_delay",
-        "tcp_wstamp_ns", "tlp_high_seq", "tlp_retrans", "total_retrans", "total_rto",
+        "tcp_wstamp_ns", "thin_lto", "tlp_high_seq", "tlp_retrans", "total_retrans", "total_rto",
         "total_rto_recoveries", "total_rto_time", "ts_recent", "ts_recent_stamp", "tsoffset",
         "tsq_flags", "tstamp_ok", "undo_marker", "undo_retrans", "urg_data", "urg_seq", "user_mss",
         "window_clamp", "write_seq", "wscale_ok",
@@ -211,7 +211,6 @@ class TcpSock(InetSock):
         self.accept_queue: deque[TcpSock] = deque()
         self.listen_children: dict[tuple[int, int, int], RequestSock] = {}
         self.csum_pseudo = self.ports = 0
-        self.route_caps = 0
         self.sk_gso_max_size = 65536
         self.sk_gso_max_segs = 65535
         self.gso_segs = 0
@@ -246,6 +245,7 @@ class TcpSock(InetSock):
         self.keepalive_intvl: int = 0
         self.keepalive_probes: int = 0
         self.notsent_lowat: int = 0
+        self.thin_lto = False
         self.mss_clamp = TCP_MSS_DEFAULT
         self.sack_ok = self.wscale_ok = self.tstamp_ok = False
         self.snd_wscale = self.rcv_wscale = 0
@@ -259,6 +259,7 @@ class TcpSock(InetSock):
         self.lsndtime = self.tcp_mstamp = self.tsoffset = 0
         self.packets_out = self.retrans_out = self.lost_out = self.sacked_out = 0
         self.total_retrans = 0
+        self.snd_up: int | None = None
         self.retrans_stamp = 0
         self.syn_stamp = 0
         self.tcp_wstamp_ns = 0
@@ -313,7 +314,7 @@ class TcpSock(InetSock):
         self.rcvq_space = self.rcvq_time = self.rcvq_seq = 0
         self.rcv_rtt_us = self.rcv_rtt_seq = self.rcv_rtt_time = self.rcv_rtt_last_tsecr = 0
         self.compressed_ack = self.compressed_ack_rcv_nxt = self.dup_ack_counter = 0
-        self.urg_data = self.urg_seq = self.snd_up = 0
+        self.urg_data = self.urg_seq = 0
         self.recvmsg_inq = self.sock_done = False
         self.rskq_defer_accept = 0
         self.md5sig_info: dict[tuple[int, int], bytes] = {}

@@ -16,6 +16,7 @@ from pyhost.net.ipv4.inet_connection_sock import (
     inet_csk_reset_keepalive_timer,
 )
 from pyhost.net.ipv4.ip_sockglue import ip_getsockopt, ip_setsockopt
+from pyhost.net.ipv4.tcp_clock import tcp_ns_to_ts
 from pyhost.net.ipv4.tcp_cong import tcp_assign_congestion_control
 from pyhost.net.ipv4.tcp_delack import tcp_enter_quickack_mode
 from pyhost.net.ipv4.tcp_info import tcp_get_info
@@ -57,6 +58,7 @@ from pyhost.uapi.tcp import (
     TCP_REPAIR_WINDOW,
     TCP_SYNCNT,
     TCP_THIN_DUPACK,
+    TCP_THIN_LINEAR_TIMEOUTS,
     TCP_TIMESTAMP,
     TCP_TX_DELAY,
     TCP_ULP,
@@ -210,6 +212,14 @@ def _set_thin_dupack(_sk: TcpSock, value: int) -> int:
     return 0 if 0 <= value <= 1 else -EINVAL
 
 
+def _set_thin_linear_timeouts(sk: TcpSock, value: int) -> int:
+    """The timeouts of a stream with little on the way come at an even pace."""
+    if not 0 <= value <= 1:
+        return -EINVAL
+    sk.thin_lto = bool(value)
+    return 0
+
+
 def _set_privileged(_sk: TcpSock, _value: int) -> int:
     """TCP_REPAIR and what only a socket under repair has: nobody here may repair sockets."""
     return -EPERM
@@ -230,6 +240,7 @@ SETTERS: dict[int, Callable[[TcpSock, int], int]] = {
     TCP_NOTSENT_LOWAT: _set_notsent_lowat,
     TCP_TX_DELAY: _set_tx_delay,
     TCP_THIN_DUPACK: _set_thin_dupack,
+    TCP_THIN_LINEAR_TIMEOUTS: _set_thin_linear_timeouts,
     TCP_REPAIR: _set_privileged,
     TCP_REPAIR_QUEUE: _set_privileged,
     TCP_REPAIR_WINDOW: _set_privileged,
@@ -303,7 +314,7 @@ def _signed(value: int) -> int:
 
 def _timestamp(sk: TcpSock) -> int:
     """What the timestamp option of a segment would say now."""
-    return sk.net.kernel.clock.now // NSEC_PER_MSEC + sk.tsoffset
+    return tcp_ns_to_ts(sk.net.kernel.clock.now) + sk.tsoffset
 
 
 def _linger2(sk: TcpSock) -> int:
@@ -328,6 +339,7 @@ GETTERS: dict[int, Callable[[TcpSock], int]] = {
     TCP_TX_DELAY: lambda sk: _signed(sk.tcp_tx_delay),
     TCP_TIMESTAMP: lambda sk: _signed(_timestamp(sk)),
     TCP_THIN_DUPACK: lambda _sk: 0,
+    TCP_THIN_LINEAR_TIMEOUTS: lambda sk: int(sk.thin_lto),
     TCP_REPAIR: lambda _sk: 0,
     **CONNECTION_GETTERS,
 }
@@ -344,10 +356,8 @@ BYTES_GETTERS: dict[int, Callable[[TcpSock], bytes]] = {
 
 def tcp_getsockopt(sk: TcpSock, level: int, optname: int, maxlen: int) -> bytes | int:
     """The value, at most `maxlen` bytes; -ENOPROTOOPT. Linux: tcp_getsockopt."""
-    if level == SOL_IP:
-        return ip_getsockopt(sk, level, optname, maxlen)
     if level != SOL_TCP:
-        return -ENOPROTOOPT
+        return ip_getsockopt(sk, level, optname, maxlen)
     bytes_getter = BYTES_GETTERS.get(optname)
     if bytes_getter is not None:
         return bytes_getter(sk)[:maxlen]

@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from pyhost.net.core.skbuff import SkBuff
 
 __all__ = [
-    "TFO_COOKIE_UNAVAILABLE", "TFO_DATA_NOT_ACKED", "TFO_STATUS_UNSPEC", "TFO_SYN_RETRANSMITTED",
+    "TFO_COOKIE_UNAVAILABLE", "TFO_DATA_NOT_ACKED", "TFO_SYN_RETRANSMITTED",
     "tcp_connect_queue_skb", "tcp_fastopen_defer_connect", "tcp_send_syn_data",
 ]  # fmt: skip
 
-TFO_STATUS_UNSPEC = 0
 TFO_COOKIE_UNAVAILABLE = 1
 TFO_DATA_NOT_ACKED = 2
 TFO_SYN_RETRANSMITTED = 3

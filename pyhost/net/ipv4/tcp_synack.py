@@ -5,11 +5,11 @@ tcp_rtx_synack), net/ipv4/inet_connection_sock.c (reqsk_timer_handler), net/ipv4
 
 from __future__ import annotations
 
-from pyhost.kernel.clock import NSEC_PER_MSEC
 from pyhost.net.core.sock import TCP_LISTEN
 from pyhost.net.ipv4.inet_connection_sock import inet_csk_reset_xmit_timer
 from pyhost.net.ipv4.ip_output import ip_build_and_send_pkt
 from pyhost.net.ipv4.request_sock import RequestSock
+from pyhost.net.ipv4.tcp_clock import tcp_ns_to_ts
 from pyhost.net.ipv4.tcp_done import tcp_write_err
 from pyhost.net.ipv4.tcp_fastopen_req import FastopenCookie
 from pyhost.net.ipv4.tcp_md5 import tcp_md5_do_lookup, tcp_md5_sign
@@ -33,7 +33,7 @@ def _timestamp(req: RequestSock) -> tuple[int, int] | None:
     if not req.tstamp_ok:
         return None
     now = req.listener.net.kernel.clock.now
-    tsval = now // NSEC_PER_MSEC + req.tsoffset & 0xFFFFFFFF
+    tsval = tcp_ns_to_ts(now) + req.tsoffset & 0xFFFFFFFF
     if not req.snt_tsval_first:
         req.snt_tsval_first = tsval
     req.snt_tsval_last = tsval
@@ -108,7 +108,7 @@ def tcp_reqsk_send_ack(sk: TcpSock, req: RequestSock) -> None:
     net = req.listener.net
     stamp = None
     if req.tstamp_ok:
-        stamp = (net.kernel.clock.now // NSEC_PER_MSEC + req.tsoffset & 0xFFFFFFFF, req.ts_recent)
+        stamp = (tcp_ns_to_ts(net.kernel.clock.now) + req.tsoffset & 0xFFFFFFFF, req.ts_recent)
     seq = req.snt_isn + 1 & 0xFFFFFFFF if sk is req.listener else sk.snd_nxt
     window = req.rcv_wnd >> req.rcv_wscale
     tcp_v4_send_ack(net, saddr, daddr, req.ports, seq, req.rcv_nxt, window, stamp)

@@ -11,7 +11,7 @@ from pyhost.kernel.clock import NSEC_PER_SEC
 from pyhost.net.core.sock import TCP_SYN_RECV
 from pyhost.net.ipv4.inet_connection_sock import inet_csk_reset_keepalive_timer, sk_acceptq_is_full
 from pyhost.net.ipv4.inet_hashtables import inet_ehash_insert
-from pyhost.net.ipv4.tcp_cong import tcp_assign_congestion_control
+from pyhost.net.ipv4.tcp_cong import tcp_assign_congestion_control, tcp_ca_dst_init
 from pyhost.net.ipv4.tcp_ecn import tcp_ecn_openreq_child
 from pyhost.net.ipv4.tcp_md5 import TCPOLEN_MD5SIG_ALIGNED, tcp_md5_inherit
 from pyhost.net.ipv4.tcp_sock import TcpSock
@@ -36,10 +36,12 @@ INHERITED = (
     "sk_sndbuf", "sk_sndbuf_lock", "sk_rcvbuf", "sk_rcvbuf_lock", "sk_sndtimeo", "sk_rcvtimeo",
     "sk_rcvlowat", "tos", "sk_zerocopy", "sk_timestamp", "sk_tsflags", "sk_tstamp_new",
     "uc_ttl", "pmtudisc", "recverr", "nonagle", "user_mss", "linger2", "keepalive_time",
-    "keepalive_intvl",
+    "keepalive_intvl", "thin_lto",
     "keepalive_probes", "notsent_lowat", "urginline", "recvmsg_inq", "fastopen_no_cookie",
     "icsk_user_timeout", "icsk_syn_retries", "inet_freebind",
-    "transparent",
+    "transparent", "min_ttl", "cmsg_flags", "bind_address_no_port", "local_port_range", "uc_index",
+    "sk_max_pacing_rate", "sk_pacing_status", "sk_debug", "sk_localroute", "sk_txrehash",
+    "sk_prefer_busy_poll", "sk_busy_poll_budget", "sk_ll_usec",
 )  # fmt: skip
 """What an accepted socket takes over from its listener. Linux copies the whole struct
 (sk_clone_lock).
@@ -61,6 +63,7 @@ def tcp_v4_syn_recv_sock(req: RequestSock, window: int) -> TcpSock | None:
         setattr(sk, name, getattr(parent, name))
     tcp_init_xmit_timers(sk)
     tcp_assign_congestion_control(sk, parent.icsk_ca_ops)
+    tcp_ca_dst_init(sk, req.dst)
     tcp_ecn_openreq_child(sk, req.ecn_ok)
     _addresses(sk, req)
     tcp_md5_inherit(parent, sk)
@@ -108,7 +111,7 @@ def _numbers(sk: TcpSock, req: RequestSock, window: int) -> None:
     now = sk.net.kernel.clock.now
     sk.tcp_mstamp = now
     sk.rcv_nxt = sk.rcv_wup = sk.copied_seq = req.rcv_isn + 1 & 0xFFFFFFFF
-    sk.snd_una = sk.snd_nxt = sk.snd_sml = sk.snd_up = sk.write_seq = sk.pushed_seq = (
+    sk.snd_una = sk.snd_nxt = sk.snd_sml = sk.write_seq = sk.pushed_seq = (
         req.snt_isn + 1 & 0xFFFFFFFF
     )
     sk.snd_wl1 = req.rcv_isn

@@ -18,6 +18,7 @@ from pyhost.net.ipv4.inet_connection_sock import (
 )
 from pyhost.net.ipv4.tcp_ack import tcp_ack
 from pyhost.net.ipv4.tcp_ack_flags import FLAG_SLOWPATH
+from pyhost.net.ipv4.tcp_clock import tcp_ns_to_ts
 from pyhost.net.ipv4.tcp_ctl import TCP_DELACK_MAX, tcp_send_ack
 from pyhost.net.ipv4.tcp_delack import tcp_enter_quickack_mode
 from pyhost.net.ipv4.tcp_done import tcp_reset, tcp_set_state
@@ -109,8 +110,8 @@ def _with_ack(sk: TcpSock, skb: SkBuff, cb: TcpSkbCb, options: TcpOptions) -> bo
 
 def _echo_is_ours(sk: TcpSock) -> bool:
     """Whether the echoed timestamp lies between our first SYN and now."""
-    first = sk.retrans_stamp // NSEC_PER_MSEC & 0xFFFFFFFF
-    return between(sk.rcv_tsecr, first, sk.tcp_mstamp // NSEC_PER_MSEC & 0xFFFFFFFF)
+    first = tcp_ns_to_ts(sk.retrans_stamp)
+    return between(sk.rcv_tsecr, first, tcp_ns_to_ts(sk.tcp_mstamp))
 
 
 def _take_syn_options(sk: TcpSock, options: TcpOptions) -> None:
@@ -144,7 +145,7 @@ def _try_undo_spurious_syn(sk: TcpSock) -> None:
 
     Linux: tcp_try_undo_spurious_syn.
     """
-    first = sk.retrans_stamp // NSEC_PER_MSEC & 0xFFFFFFFF
+    first = tcp_ns_to_ts(sk.retrans_stamp)
     if sk.undo_marker is not None and sk.saw_tstamp and sk.rcv_tsecr == first:
         sk.undo_marker = None
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pyhost.kernel.softirq import Tasklet
 from pyhost.kernel.sysctl import one_of, whole_number, whole_numbers
 from pyhost.mm.memory import PAGE_SIZE
+from pyhost.net.core.secure_seq import SecureSeq
 from pyhost.net.ipv4.tcp_fastopen_ctx import FastopenContext, fastopen_key
 from pyhost.net.ipv4.tcp_metrics import TcpMetricsTable
 
@@ -79,7 +80,6 @@ _NUMBERS = {
     "max_orphans": (0, (1 << 31) - 1),
     "max_tw_buckets": (0, (1 << 31) - 1),
     "comp_sack_delay_ns": (0, (1 << 63) - 1),
-    "comp_sack_slack_ns": (0, (1 << 63) - 1),
     "comp_sack_nr": (0, 255),
     "backlog_ack_defer": (0, 1),
 }
@@ -115,7 +115,76 @@ class CubicParameters:
             setattr(self, name, value)
 
 
-class TcpNet:
+class TcpSettings:
+    """What an administrator may set, with the values of a Linux machine that was just booted.
+
+    Linux: tcp_sk_init.
+    """
+
+    sack: int = 1
+    dsack: int = 1
+    timestamps: int = 1
+    window_scaling: int = 1
+    slow_start_after_idle: int = 1
+    autocorking: int = 1
+    moderate_rcvbuf: int = 1
+    abort_on_overflow: int = 0
+    rfc1337: int = 0
+    no_metrics_save: int = 0
+    workaround_signed_windows: int = 0
+    syn_retries: int = 6
+    syn_linear_timeouts: int = 4
+    synack_retries: int = 5
+    retries1: int = 3
+    retries2: int = 15
+    orphan_retries: int = 0
+    reordering: int = 3
+    max_reordering: int = 300
+    recovery: int = 1
+    early_retrans: int = 3
+    frto: int = 2
+    ecn: int = 2
+    ecn_fallback: int = 1
+    min_rtt_wlen: int = 300
+    retrans_collapse: int = 1
+    thin_linear_timeouts: int = 0
+    max_syn_backlog: int = 128
+    challenge_ack_limit: int = (1 << 31) - 1
+    limit_output_bytes: int = 1 << 20
+    min_snd_mss: int = 48
+    tso_win_divisor: int = 3
+    shrink_window: int = 0
+    min_tso_segs: int = 2
+    tso_rtt_log: int = 9
+    pacing_ss_ratio: int = 200
+    pacing_ca_ratio: int = 120
+    mtu_probing: int = 0
+    base_mss: int = 1024
+    mtu_probe_floor: int = 48
+    probe_threshold: int = 8
+    probe_interval: int = 600
+    keepalive_probes: int = 9
+    keepalive_time: int = 7200
+    keepalive_intvl: int = 75
+    fin_timeout: int = 60
+    pingpong_thresh: int = 1
+    rto_min_us: int = 200_000
+    notsent_lowat: int = 0xFFFFFFFF
+    tw_reuse: int = 2
+    syncookies: int = 1
+    fastopen: int = 1
+    fastopen_blackhole_timeout_sec: int = 0
+    invalid_ratelimit: int = 500
+    stdurg: int = 0
+    app_win: int = 31
+    max_orphans: int = 4096
+    max_tw_buckets: int = 4096
+    comp_sack_delay_ns: int = 1_000_000
+    comp_sack_nr: int = 44
+    backlog_ack_defer: int = 1
+
+
+class TcpNet(TcpSettings):
     """TCP's part of a machine.
 
     - `memory_allocated`: pages that all sockets together have reserved; `mem` gives the limits
@@ -135,63 +204,9 @@ class TcpNet:
         self.mem: tuple[int, ...] = (pages // 4 * 3, pages, pages // 4 * 6)
         self.rmem: tuple[int, ...] = (4096, 131072, 6 << 20)
         self.wmem: tuple[int, ...] = (4096, 16384, 4 << 20)
-        self.sack = self.dsack = self.timestamps = self.window_scaling = 1
-        self.slow_start_after_idle = self.autocorking = self.moderate_rcvbuf = 1
-        self.abort_on_overflow = self.rfc1337 = self.no_metrics_save = (
-            self.workaround_signed_windows
-        ) = 0
-        self.syn_retries: int = 6
-        self.syn_linear_timeouts = 4
-        self.synack_retries = 5
-        self.retries1 = 3
-        self.retries2 = 15
-        self.orphan_retries = 0
-        self.reordering = 3
-        self.max_reordering = 300
-        self.recovery = 1
-        self.early_retrans = 3
-        self.frto = 2
-        self.ecn = 2
-        self.ecn_fallback = 1
-        self.min_rtt_wlen = 300
-        self.retrans_collapse = 1
-        self.thin_linear_timeouts = 0
         self.cubic = CubicParameters()
-        self.max_syn_backlog = 128
-        self.challenge_ack_limit = (1 << 31) - 1
-        self.limit_output_bytes = 1 << 20
-        self.min_snd_mss = 48
-        self.tso_win_divisor = 3
-        self.shrink_window = 0
-        self.min_tso_segs = 2
-        self.tso_rtt_log = 9
-        self.pacing_ss_ratio = 200
-        self.pacing_ca_ratio = 120
-        self.mtu_probing = 0
-        self.base_mss = 1024
-        self.mtu_probe_floor = 48
-        self.probe_threshold = 8
-        self.probe_interval = 600
-        self.keepalive_probes: int = 9
-        self.keepalive_time: int = 7200
-        self.keepalive_intvl: int = 75
-        self.fin_timeout = 60
-        self.pingpong_thresh = 1
-        self.rto_min_us = 200_000
-        self.notsent_lowat = 0xFFFFFFFF
-        self.tw_reuse = 2
-        self.syncookies = 1
-        self.fastopen = 1
-        self.fastopen_blackhole_timeout_sec = 0
-        self.invalid_ratelimit = 500
-        self.stdurg = 0
-        self.app_win = 31
-        self.max_orphans = self.max_tw_buckets = 4096
-        self.comp_sack_delay_ns = 1_000_000
-        self.comp_sack_slack_ns = 100_000
-        self.comp_sack_nr = 44
-        self.backlog_ack_defer = 1
         self.challenge_timestamp = self.challenge_count = 0
+        self.secure_seq = SecureSeq(net.kernel.clock, net.kernel.random)
         self.syncookie_secret: SyncookieSecret | None = None
         self.metrics = TcpMetricsTable(net.kernel)
         self.fastopen_ctx: FastopenContext = FastopenContext(net.kernel)

@@ -23,8 +23,9 @@ from pyhost.net.ipv4.tcp_delack import TCP_ACK_DEFERRED, tcp_compressed_ack_kick
 from pyhost.net.ipv4.tcp_done import tcp_done, tcp_write_err
 from pyhost.net.ipv4.tcp_minisocks import TCP_TIMEWAIT_LEN, tcp_time_wait
 from pyhost.net.ipv4.tcp_mtu_reduced import TCP_MTU_REDUCED_DEFERRED, tcp_v4_mtu_reduced
+from pyhost.net.ipv4.tcp_oom import tcp_out_of_resources
 from pyhost.net.ipv4.tcp_output import TCP_ATO_MIN
-from pyhost.net.ipv4.tcp_probe import tcp_send_probe0, tcp_write_wakeup
+from pyhost.net.ipv4.tcp_probe import TCP_RESOURCE_PROBE_INTERVAL, tcp_send_probe0, tcp_write_wakeup
 from pyhost.net.ipv4.tcp_rto import (
     tcp_orphan_retries,
     tcp_rack_reo_timeout,
@@ -48,8 +49,8 @@ __all__ = ["tcp_fin_time", "tcp_init_xmit_timers", "tcp_release_cb"]
 
 TCP_WRITE_TIMER_DEFERRED = 1 << 1
 TCP_DELACK_TIMER_DEFERRED = 1 << 2
-RTO_MIN = 200 * NSEC_PER_MSEC
-KEEPALIVE_RETRY = 500 * NSEC_PER_MSEC
+KEEPALIVE_OWNED = 50 * NSEC_PER_MSEC
+"""How soon to look again when a task has the socket."""
 
 
 def tcp_init_xmit_timers(sk: TcpSock) -> None:
@@ -182,7 +183,13 @@ def tcp_probe_timer(sk: TcpSock) -> None:
         return
     limit = sk.net.tcp.retries2
     if sk.sock_dead:
-        limit = tcp_orphan_retries(sk, sk.icsk_rto < TCP_RTO_MAX)
+        alive = sk.icsk_rto << sk.icsk_backoff < TCP_RTO_MAX
+        limit = tcp_orphan_retries(sk, alive)
+        if not alive and sk.icsk_backoff >= limit:
+            tcp_write_err(sk)
+            return
+        if tcp_out_of_resources(sk, True):
+            return
     if sk.icsk_probes_out >= limit:
         tcp_write_err(sk)
     else:
@@ -203,7 +210,7 @@ def _tcp_keepalive_timer(sk: TcpSock) -> None:
     """Linux: tcp_keepalive_timer."""
     now = sk.net.kernel.clock.now
     if sk.owned_by_user:
-        sk.sk_timer.mod(now + 50 * NSEC_PER_MSEC)
+        sk.sk_timer.mod(now + KEEPALIVE_OWNED)
         return
     if sk.sk_state == TCP_LISTEN:
         return
@@ -249,4 +256,4 @@ def _keepalive(sk: TcpSock, now: int) -> None:
         sk.icsk_probes_out += 1
         sk.sk_timer.mod(now + interval)
     else:
-        sk.sk_timer.mod(now + KEEPALIVE_RETRY)
+        sk.sk_timer.mod(now + TCP_RESOURCE_PROBE_INTERVAL)

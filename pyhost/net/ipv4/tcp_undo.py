@@ -12,8 +12,8 @@ The recovery was needless when
 
 from __future__ import annotations
 
-from pyhost.kernel.clock import NSEC_PER_MSEC
 from pyhost.net.core.sock import TCP_SYN_SENT
+from pyhost.net.ipv4.tcp_clock import tcp_ns_to_ts
 from pyhost.net.ipv4.tcp_cong import tcp_set_ca_state
 from pyhost.net.ipv4.tcp_ecn import tcp_ecn_withdraw_cwr
 from pyhost.net.ipv4.tcp_rack import TCP_RACK_RECOVERY_THRESH
@@ -74,7 +74,7 @@ def _echo_is_before(sk: TcpSock, when: int) -> bool:
     """Whether the ACK echoes a timestamp from before `when` (ns). Linux: tcp_tsopt_ecr_before."""
     if not sk.saw_tstamp or not sk.rcv_tsecr:
         return False
-    return before(sk.rcv_tsecr, when // NSEC_PER_MSEC & 0xFFFFFFFF)
+    return before(sk.rcv_tsecr, tcp_ns_to_ts(when))
 
 
 def tcp_skb_spurious_retrans(sk: TcpSock, cb: TcpSkbCb) -> bool:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from pyhost.net.core.netdevice import NETIF_F_HW_CSUM, NETIF_F_SG, NETIF_F_TSO
 from pyhost.net.core.skbuff import MAX_TCP_HEADER
+from pyhost.net.ipv4.tcp_clock import tcp_ns_to_ts
 from pyhost.net.ipv4.tcp_md5 import tcp_md5_do_lookup
 from pyhost.uapi.ip import IP_HDR_LEN
 from pyhost.uapi.tcp import TCP_HDR_LEN, TcpOptions
@@ -23,15 +23,14 @@ __all__ = [
     "MAX_TCP_WINDOW", "TCPOLEN_TSTAMP_ALIGNED", "tcp_advertise_mss", "tcp_bound_to_half_wnd",
     "tcp_current_mss", "tcp_full_space", "tcp_make_wscale", "tcp_mss_to_mtu", "tcp_mtu_to_mss",
     "tcp_receive_window", "tcp_sack_option", "tcp_select_window", "tcp_send_mss", "tcp_setup_caps",
-    "tcp_space", "tcp_syn_option_block", "tcp_sync_mss", "tcp_time_stamp", "tcp_win_from_space",
-    "tcp_window_candidate",
+    "tcp_space", "tcp_space_from_win", "tcp_syn_option_block", "tcp_sync_mss", "tcp_time_stamp",
+    "tcp_win_from_space", "tcp_window_candidate",
 ]  # fmt: skip
 
 MAX_TCP_WINDOW = 32767
 TCP_MAX_WSCALE = 14
 MAX_TCP_OPTION_SPACE = 40
 TCPOLEN_TSTAMP_ALIGNED = 12
-NSEC_PER_TS = 1_000_000
 IP_TCP_HEADERS = 40
 SCALING_SHIFT = 8
 
@@ -44,21 +43,20 @@ def tcp_time_stamp(sk: TcpSock) -> int:
 
     Linux: tcp_time_stamp_ts.
     """
-    return sk.tcp_mstamp // NSEC_PER_TS + sk.tsoffset & 0xFFFFFFFF
+    return tcp_ns_to_ts(sk.tcp_mstamp) + sk.tsoffset & 0xFFFFFFFF
 
 
 # -- segment size ----------------------------------------------------------------------------------
 
 
 def tcp_setup_caps(sk: TcpSock, dst: DstEntry) -> None:
-    """Keep the route and what its device can do. Linux: sk_setup_caps.
+    """Keep the route and how much its device takes at once. Linux: sk_setup_caps.
 
     TCP always builds super-segments of page fragments, whatever the device can do: below the qdisc
     `validate_xmit_skb` cuts, linearises and sums for a device that cannot.
     """
     dev = dst.dev
     sk.sk_dst_cache = dst
-    sk.route_caps = dev.features | NETIF_F_TSO | NETIF_F_SG | NETIF_F_HW_CSUM
     sk.sk_gso_max_size = dev.gso_max_size - (MAX_TCP_HEADER + 1)
     sk.sk_gso_max_segs = 1 if sk.md5sig_info else max(dev.gso_max_segs, 1)
 
@@ -124,13 +122,15 @@ def tcp_current_mss(sk: TcpSock) -> int:
     return mss
 
 
-def tcp_send_mss(sk: TcpSock) -> tuple[int, int]:
+def tcp_send_mss(sk: TcpSock, oob: bool = False) -> tuple[int, int]:
     """(MSS, size goal): how much one skb shall hold. Linux: tcp_send_mss, tcp_xmit_size_goal.
 
     A whole number of segments, at most what the device takes in one packet and half of the biggest
-    window that the peer ever offered.
+    window that the peer ever offered; one segment when the data is urgent (`oob`).
     """
     mss = tcp_current_mss(sk)
+    if oob:
+        return mss, mss
     most = tcp_bound_to_half_wnd(sk, sk.sk_gso_max_size)
     goal = sk.gso_segs * mss
     if not goal <= most < goal + mss:
@@ -148,6 +148,11 @@ def tcp_win_from_space(sk: TcpSock, space: int) -> int:
     Linux: tcp_win_from_space.
     """
     return space * sk.rcv_mss_ratio >> SCALING_SHIFT
+
+
+def tcp_space_from_win(sk: TcpSock, window: int) -> int:
+    """The buffer that `window` bytes of payload take. Linux: tcp_space_from_win."""
+    return (window << SCALING_SHIFT) // sk.rcv_mss_ratio
 
 
 def tcp_space(sk: TcpSock) -> int:

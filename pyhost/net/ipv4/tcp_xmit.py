@@ -126,7 +126,9 @@ def _prepare_head(
             verdict = tcp_tso_should_defer(sk, skb, max_segs)
             if verdict:
                 return verdict
-        limit = tcp_mss_split_point(sk, skb, mss, quota, nonagle)
+        limit = mss
+        if sk.snd_up is None:
+            limit = tcp_mss_split_point(sk, skb, mss, quota, nonagle)
         if skb.len > limit and not tso_fragment(sk, skb, limit, mss):
             return APP_LIMITED
     if tcp_small_queue_check(sk, skb, 0) or cb.seq == cb.end_seq:

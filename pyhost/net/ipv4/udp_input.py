@@ -118,7 +118,7 @@ def udp_queue_rcv_skb(sk: UdpSock, skb: SkBuff) -> int:
         net.count("UdpRcvbufErrors")
         return _drop(net, skb, drop_reason.SOCKET_RCVBUFF)
     table = net.udp
-    if table.memory + skb.truesize > table.sysctl_udp_mem[2] * PAGE_SIZE:
+    if not _mem_allows(sk, skb.truesize):
         sk.sk_drops += 1
         net.count("UdpMemErrors")
         return _drop(net, skb, drop_reason.PROTO_MEM)
@@ -131,6 +131,20 @@ def udp_queue_rcv_skb(sk: UdpSock, skb: SkBuff) -> int:
     if not sk.sock_dead:
         sk.sk_data_ready(sk)
     return 0
+
+
+def _mem_allows(sk: UdpSock, size: int) -> bool:
+    """Whether `size` more bytes may wait. Above the first limit of udp_mem a socket has no more
+    than udp_rmem_min, above the last none has any.
+
+    Linux: __sk_mem_raise_allocated, which knows no pressure between the two for UDP.
+    """
+    table = sk.net.udp
+    pages = -(-(table.memory + size) // PAGE_SIZE)
+    low, _, high = table.sysctl_udp_mem
+    if pages <= low:
+        return True
+    return pages <= high and sk.sk_rmem_alloc + size < sk.net.ipv4.sysctl_udp_rmem_min
 
 
 def _udp_rmem_release(skb: SkBuff) -> None:

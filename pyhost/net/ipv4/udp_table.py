@@ -20,7 +20,8 @@ class UdpTable:
     """The bound sockets by local port, the newest first, and what waits in all of them together.
 
     Linux: struct udp_table, udp_memory_allocated. `memory` is the truesize of the datagrams that
-    wait, in bytes; `sysctl_udp_mem` has limits in pages, of which the last is a hard one.
+    wait, in bytes; `sysctl_udp_mem` has limits in pages: above the first each socket has
+    udp_rmem_min bytes, above the last nobody has any.
     """
 
     __slots__ = ("by_port", "memory", "sysctl_udp_mem")

@@ -160,23 +160,35 @@ def test_an_overlap_ends_the_whole_queue(pair: Pair) -> None:
     assert receiver.recv() == -EAGAIN
 
 
-@pytest.mark.parametrize("change", ["end beyond the last", "last before what is there", "two ends"])
+@pytest.mark.parametrize(
+    "change",
+    ["end beyond the last", "last before what is there", "two ends", "an end behind the end"],
+)
 def test_fragments_that_contradict_each_other_end_the_queue(pair: Pair, change: str) -> None:
     first, second, third = pieces(datagram(bytes(2000)), [800, 800, 408])
     beyond, short = second.copy(), third.copy()
     beyond.frag, short.frag = 400, 10
-    longer = third / Raw(b"more")
+    longer, later = third / Raw(b"more"), third.copy()
+    later.frag = 251
     orders = {
         "end beyond the last": (third, beyond),
         "last before what is there": (second, short),
         "two ends": (third, longer),
+        "an end behind the end": (third, later),
     }
-    inject(pair, to_b(first))
-    for packet in orders[change]:
+    for packet in (first, *orders[change]):
         pair.b.nic.inject(to_b(packet))
     pair.run(until=NSEC_PER_SEC)
-    assert pair.b.net.frags.queues == {}
-    assert pair.b.net.mib["IpReasmFails"] >= 1
+    assert (pair.b.net.frags.queues, pair.b.net.frags.mem) == ({}, 0)
+    assert pair.b.net.mib["IpReasmFails"] == 1
+
+
+def test_what_a_fragment_has_beyond_a_multiple_of_8_is_cut_off(pair: Pair) -> None:
+    receiver = Udp(pair.b.kernel, PORT)
+    data = bytes(at % 251 for at in range(1000))
+    first, second = pieces(datagram(data), [800, 208])
+    inject(pair, to_b(first / Raw(b"odd")), to_b(second))
+    assert receiver.recv() == (data, (A_ADDR, 9))
 
 
 def test_after_30_seconds_the_sender_is_told_and_the_rest_forgotten(pair: Pair) -> None:

@@ -11,11 +11,14 @@ import pytest
 
 from pyhost.kernel.trace import TraceEvent
 from pyhost.net.core.netdevice import NETIF_F_SG
+from pyhost.net.core.sock import TCP_SYN_SENT
 from pyhost.net.ipv4.tcp_sock import (
     TCPCB_LOST,
     TCPCB_SACKED_ACKED,
     TCPCB_SACKED_RETRANS,
     TcpSock,
+    after,
+    before,
 )
 from tests.unit.net.ipv4.test_tcp_transfer import assert_nothing_left, transfer
 from tests.unit.net.support import Host, Pair, two_hosts
@@ -48,6 +51,9 @@ def assert_counters_are_true(sk: TcpSock) -> None:
         assert left.cb.end_seq == right.cb.seq
     if queue:
         assert queue[-1].cb.end_seq == sk.snd_nxt
+    assert not after(sk.snd_una, sk.snd_nxt)
+    assert not after(sk.snd_nxt, sk.write_seq)
+    assert sk.sk_wmem_queued == sum(skb.truesize for skb in (*queue, *sk.sk_write_queue))
 
 
 class Watch:
@@ -56,6 +62,7 @@ class Watch:
     def __init__(self, host: Host) -> None:
         self.net = host.net
         self.acks = 0
+        self.right_edge: dict[TcpSock, int] = {}
         host.kernel.trace.register(self.hit)
 
     def hit(self, event: TraceEvent) -> None:
@@ -65,6 +72,14 @@ class Watch:
         for sk in self.net.tcp.ehash.values():
             if isinstance(sk, TcpSock):
                 assert_counters_are_true(sk)
+                self.assert_window_was_not_taken_back(sk)
+
+    def assert_window_was_not_taken_back(self, sk: TcpSock) -> None:
+        if sk.sk_state == TCP_SYN_SENT:
+            return
+        edge = sk.rcv_wup + sk.rcv_wnd & 0xFFFFFFFF
+        assert not before(edge, self.right_edge.get(sk, edge))
+        self.right_edge[sk] = edge
 
 
 def bad_cable(rng: random.Random, host: Any, loss: float, dup: float, late: float) -> None:

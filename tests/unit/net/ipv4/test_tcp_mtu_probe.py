@@ -8,9 +8,11 @@ import pytest
 from scapy.layers.inet import TCP
 
 from pyhost.kernel.clock import NSEC_PER_SEC
+from pyhost.net.ipv4.tcp_sock import TCP_CA_RECOVERY
 from tests.unit.net.ipv4.tcp_apps import send
 from tests.unit.net.ipv4.tcp_peer import Script
 
+PROBE_SYSCTLS = {"mtu_probing": "2", "base_mss": "512", "timestamps": "0"}
 WIDE = [("MSS", 1460), ("NOP", None), ("WScale", 7)]
 
 
@@ -104,3 +106,36 @@ def test_a_black_hole_shrinks_the_segments_once_probing_is_allowed() -> None:
     assert sk.mtup_enabled
     assert sk.mss_cache <= 536
     assert min(sizes(t)) <= 536
+
+
+def test_a_lost_probe_lowers_the_search_and_leaves_the_window() -> None:
+    """What followed the probe arrives, so the path is too narrow and not congested."""
+    t = Script(sysctls={f"net.ipv4.tcp_{k}": v for k, v in PROBE_SYSCTLS.items()})
+    sk = t.connect([("MSS", 1460), ("SAckOK", b""), ("NOP", None), ("WScale", 7)], window=65535)
+    t.send("A", ack=1, window=8000)
+    sk.snd_cwnd = 12
+    t.app(lambda: send(sk, bytes(6000)))
+    assert sizes(t)[0] == 986
+    right = (t.host_isn + 987) % 2**32
+    for end in range(1, 5):
+        sack = [("NOP", None), ("NOP", None), ("SAck", (right, right + end * 512))]
+        t.send("A", ack=1, window=8000, options=sack)
+    assert t.net.mib["TCPMTUPFail"] == 1
+    assert (sk.mtup_search_high, sk.mtup_probe_size) == (1025, 0)
+    assert sk.snd_cwnd >= 12
+    assert (1, 512) in [((p[TCP].seq - t.host_isn) % 2**32, len(p[TCP].payload)) for _, p in t.got]
+
+
+def test_a_loss_in_front_of_the_probe_is_a_loss() -> None:
+    t = Script(sysctls={f"net.ipv4.tcp_{k}": v for k, v in PROBE_SYSCTLS.items()})
+    sk = t.connect([("MSS", 1460), ("SAckOK", b""), ("NOP", None), ("WScale", 7)], window=65535)
+    t.send("A", ack=1, window=8000)
+    sk.mtup_enabled = False
+    t.app(lambda: send(sk, bytes(4096)))
+    sk.mtup_probe_size, sk.mtu_probe_seq_start = 1026, sk.snd_una + 512
+    right = (t.host_isn + 513) % 2**32
+    for end in range(1, 5):
+        sack = [("NOP", None), ("NOP", None), ("SAck", (right, right + end * 512))]
+        t.send("A", ack=1, window=8000, options=sack)
+    assert "TCPMTUPFail" not in t.net.mib
+    assert sk.icsk_ca_state == TCP_CA_RECOVERY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from struct import Struct
 
 import pytest
@@ -348,6 +349,24 @@ def test_all_udp_sockets_together_hold_no_more_than_udp_mem() -> None:
     while not isinstance(receiver.recv(), int):
         pass
     assert pair.b.net.udp.memory == 0
+
+
+def test_above_the_first_limit_each_socket_still_has_udp_rmem_min() -> None:
+    pair = two_hosts(sysctls={"net.ipv4.udp_mem": "1 1000 1000"})
+    sender = Udp(pair.a.kernel)
+    receivers = [Udp(pair.b.kernel, PORT + number) for number in range(3)]
+
+    def offer() -> list[int]:
+        for number in range(3):
+            send = partial(sender.send, bytes(500), (B_ADDR, PORT + number))
+            for _ in range(5):
+                do(pair, send)
+        return [receiver.sk.sk_rmem_alloc for receiver in receivers]
+
+    held = offer()
+    assert all(0 < size <= 4096 for size in held)
+    pair.b.kernel.sysctl["net.ipv4.udp_rmem_min"] = 100_000
+    assert all(more > size for more, size in zip(offer(), held, strict=True))
 
 
 def test_ports_are_chosen_from_the_sockets_own_range() -> None:
