@@ -17,7 +17,7 @@ from pyhost.fs.read_write import user_mm
 from pyhost.kernel.clock import NSEC_PER_MSEC
 from pyhost.kernel.wait import WaitQueueEntry, WaitQueueHead
 from pyhost.mm.mmap import access_ok
-from pyhost.net.core.sock import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLRDNORM
+from pyhost.net.core.sock import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDNORM
 from pyhost.uapi.errno import EBADF, EEXIST, EFAULT, EINVAL, ELOOP, ENOENT, EPERM
 from pyhost.uapi.fcntl import O_RDWR
 from pyhost.uapi.poll import (
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 __all__ = ["EventPoll", "sys_epoll_create1", "sys_epoll_ctl", "sys_epoll_wait"]
 
 EP_PRIVATE_BITS = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE
+EPOLLEXCLUSIVE_OK_BITS = (
+    EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE
+)
+"""All that may be asked for together with EPOLLEXCLUSIVE."""
 EP_MAX_NESTS = 4
 EP_MAX_EVENTS = 0x7FFFFFFF // EPOLL_EVENT.size
 
@@ -246,6 +250,10 @@ def _epoll_ctl(ep_file: File, op: int, fd: int, file: File, events: int, data: i
         return -EPERM
     if ep_file is file or ep_file.f_op is not eventpoll_fops:
         return -EINVAL
+    if events & EPOLLEXCLUSIVE and op != EPOLL_CTL_DEL:
+        nested = file.f_op is eventpoll_fops
+        if op != EPOLL_CTL_ADD or nested or events & ~EPOLLEXCLUSIVE_OK_BITS:
+            return -EINVAL
     ep: EventPoll = ep_file.private_data
     item = ep.find(fd, file)
     wanted = events | EPOLLERR | EPOLLHUP
@@ -262,7 +270,7 @@ def _epoll_ctl(ep_file: File, op: int, fd: int, file: File, events: int, data: i
     elif op == EPOLL_CTL_MOD:
         if item is None:
             return -ENOENT
-        if (item.events | events) & EPOLLEXCLUSIVE:
+        if item.events & EPOLLEXCLUSIVE:
             return -EINVAL
         ep.modify(item, wanted, data)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyhost.fs.file import File, fget, fput
+from pyhost.fs.file import File, FilesStruct, fget, fput
 from pyhost.fs.open import files_of
 from pyhost.fs.read_write import user_mm
 from pyhost.mm.memory import PAGE_SIZE
@@ -18,7 +18,9 @@ from pyhost.uapi.fcntl import (
     F_SETFD,
     F_SETFL,
     FD_CLOEXEC,
+    FIOCLEX,
     FIONBIO,
+    FIONCLEX,
     FIONREAD,
     O_APPEND,
     O_CLOEXEC,
@@ -54,16 +56,21 @@ def _do_fcntl(task: Task, fd: int, file: File, cmd: int, arg: int) -> int:
     if cmd == F_GETFD:
         return FD_CLOEXEC if fd in files.close_on_exec else 0
     if cmd == F_SETFD:
-        if arg & FD_CLOEXEC:
-            files.close_on_exec.add(fd)
-        else:
-            files.close_on_exec.discard(fd)
-        return 0
+        return _set_close_on_exec(files, fd, bool(arg & FD_CLOEXEC))
     if cmd in (F_DUPFD, F_DUPFD_CLOEXEC):
         return f_dupfd(task, file, arg, O_CLOEXEC if cmd == F_DUPFD_CLOEXEC else 0)
     if cmd == F_GETPIPE_SZ and file.f_op.name == "pipe":
         return int(file.private_data.max_usage) * PAGE_SIZE
     return -EINVAL
+
+
+def _set_close_on_exec(files: FilesStruct, fd: int, on: bool) -> int:
+    """Linux: set_close_on_exec."""
+    if on:
+        files.close_on_exec.add(fd)
+    else:
+        files.close_on_exec.discard(fd)
+    return 0
 
 
 def setfl(file: File, flags: int) -> int:
@@ -85,7 +92,7 @@ def f_dupfd(task: Task, file: File, start: int, flags: int) -> int:
 
 
 def sys_ioctl(task: Task, fd: int, cmd: int, arg: int) -> int:
-    """ioctl(2): FIONBIO and FIONREAD, then what the file has itself; -ENOTTY.
+    """ioctl(2): what every file has, then what the file has itself; -ENOTTY.
 
     Linux: do_vfs_ioctl, vfs_ioctl.
     """
@@ -93,6 +100,8 @@ def sys_ioctl(task: Task, fd: int, cmd: int, arg: int) -> int:
     if file is None:
         return -EBADF
     try:
+        if cmd in (FIOCLEX, FIONCLEX):
+            return _set_close_on_exec(files_of(task), fd, cmd == FIOCLEX)
         if cmd == FIONBIO:
             return _ioctl_fionbio(task, file, arg)
         if cmd == FIONREAD and file.f_inode.is_regular:

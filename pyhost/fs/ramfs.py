@@ -8,7 +8,7 @@ directory.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyhost.fs.char_dev import MEM_DEVICES
 from pyhost.fs.file import File, FileOperations, Inode, alloc_file
@@ -21,9 +21,9 @@ from pyhost.fs.filemap import (
 from pyhost.fs.read_write import generic_file_llseek
 from pyhost.fs.splice import iter_file_splice_write
 from pyhost.mm.memory import Page
-from pyhost.uapi.errno import EEXIST, EISDIR, ENOENT, ENOTDIR
+from pyhost.uapi.errno import EEXIST, EISDIR, ENOENT, ENOTDIR, ENXIO
 from pyhost.uapi.fcntl import O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_PATH, O_RDONLY, O_TRUNC
-from pyhost.uapi.stat import S_IFCHR, S_IFDIR, S_IFREG
+from pyhost.uapi.stat import S_IFCHR, S_IFDIR, S_IFMT, S_IFREG, S_IFSOCK
 
 if TYPE_CHECKING:
     from pyhost.kernel.kernel import Kernel
@@ -90,6 +90,28 @@ class RamFs:
         children[name] = self._directory()
         return 0
 
+    def mknod(self, path: str, mode: int, private: Any) -> Inode | int:
+        """Make something that is no regular file: its inode, -EEXIST, -ENOENT, -ENOTDIR.
+
+        Linux: ramfs_mknod.
+        """
+        where = self.lookup(path)
+        if isinstance(where, int):
+            return where
+        children = self._children(where[0])
+        if not where[1] or where[1] in children:
+            return -EEXIST
+        inode = children[where[1]] = Inode(self.get_next_ino(), mode, private)
+        return inode
+
+    def find(self, path: str) -> Inode | int:
+        """What a path leads to; -ENOENT, -ENOTDIR. Linux: kern_path."""
+        where = self.lookup(path)
+        if isinstance(where, int):
+            return where
+        directory, name = where
+        return self._children(directory).get(name, -ENOENT) if name else directory
+
     def open(self, path: str, flags: int, mode: int) -> File | int:
         """Open a path, making a regular file with O_CREAT. Linux: do_filp_open.
 
@@ -116,6 +138,8 @@ class RamFs:
             return alloc_file(inode, simple_dir_operations, flags)
         if flags & O_DIRECTORY:
             return -ENOTDIR
+        if inode.i_mode & S_IFMT == S_IFSOCK:
+            return -ENXIO
         if not inode.is_regular:
             return alloc_file(inode, inode.i_private, flags)
         if flags & O_TRUNC and not flags & O_PATH:
@@ -158,7 +182,7 @@ def _drop_inode(inode: Inode) -> None:
 
     Linux: iput_final.
     """
-    if not inode.i_nlink and not inode.i_count:
+    if inode.is_regular and not inode.i_nlink and not inode.i_count:
         inode.i_private.truncate()
 
 

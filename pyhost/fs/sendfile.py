@@ -269,6 +269,8 @@ def _splice_pipe_to_pipe(source: PipeInode, out: PipeInode, size: int, flags: in
             out.wait_writable()
         else:
             source.wait_readable()
+    if not out.readers:
+        return out.broken()
     moved = 0
     while moved < size and source.bufs and not out.full:
         buf = source.bufs[0]

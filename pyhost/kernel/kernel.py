@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyhost.fs.ramfs import RamFs
 from pyhost.kernel.bug import KernelBug
 from pyhost.kernel.clock import Clock
 from pyhost.kernel.irq import IrqController
@@ -23,6 +22,7 @@ from pyhost.mm.mlock import UserStruct
 from pyhost.uapi.errno import ENOSYS
 
 if TYPE_CHECKING:
+    from pyhost.fs.ramfs import RamFs
     from pyhost.net.net_namespace import Net
 
 __all__ = ["Kernel"]
@@ -36,6 +36,7 @@ class Kernel:
     """
 
     net: Net
+    rootfs: RamFs
 
     def __init__(
         self,
@@ -60,7 +61,6 @@ class Kernel:
         self.system_wq = Workqueue(self)
         self.mem = Memory(ram_bytes)
         self.user = UserStruct()
-        self.rootfs = RamFs(self)
         self.syscalls: dict[str, Callable[..., int]] = {}
         self.processes: dict[int, Process] = {}
         self.warnings = 0

@@ -94,6 +94,7 @@ class KmemCache:
 
     def _grow(self) -> None:
         page = self._memory.alloc_pages(SLAB_ORDER)
+        self._memory.slab_pages += 1 << SLAB_ORDER
         count = page.size // self.size
         self._free.extend(page.addr + i * self.size for i in range(count - 1, -1, -1))
 
@@ -102,9 +103,10 @@ class Memory:
     """All RAM of one machine.
 
     `ram` is a uint8 array of `size` bytes, `buf` a writable memoryview of the same bytes. Page
-    frame 0 is never given out, so that address 0 stays a null pointer. The copy counters say how
-    many bytes the CPU moved, and how: from and to programs, past the cache, and payload inside the
-    network stack (`skb_copy_bytes`). `zerocopy_bytes` were handed to it by reference instead.
+    frame 0 is never given out, so that address 0 stays a null pointer. Of the `pages_in_use`
+    `slab_pages` belong to caches, which keep what they have. The copy counters say how many bytes
+    the CPU moved, and how: from and to programs, past the cache, and payload inside the network
+    stack (`skb_copy_bytes`). `zerocopy_bytes` were handed to it by reference instead.
     """
 
     def __init__(self, size: int) -> None:
@@ -116,7 +118,7 @@ class Memory:
         self.ram: NDArray[np.uint8] = np.zeros(size, dtype=np.uint8)
         self.buf = memoryview(self.ram.data).cast("B")
         self.free_area: list[dict[int, None]] = [{} for _ in range(MAX_PAGE_ORDER + 1)]
-        self.pages_in_use = 0
+        self.pages_in_use = self.slab_pages = 0
         self.copy_from_user_bytes = 0
         self.copy_nocache_bytes = 0
         self.copy_to_user_bytes = 0

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pyhost.net.netfilter.nf_conntrack_net import NfConntrackNet
     from pyhost.net.sched.qdisc import Qdisc
     from pyhost.net.socket import Socket
+    from pyhost.net.unix_sock import UnixSock
     from pyhost.net.xfrm.xfrm_state import XfrmNet
     from pyhost.security.hooks import SecurityHooks
 
@@ -79,6 +80,8 @@ class Net:
         self.inet_protos: dict[int, ProtocolHandler] = {}
         self.families: dict[int, FamilyCreate] = {}
         self.sockets_in_use = 0
+        self.last_cookie = 0
+        self.unix_names: dict[bytes, UnixSock] = {}
 
     @property
     def drops(self) -> dict[str, int]:

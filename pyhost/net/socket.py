@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyhost.fs.file import (
     IOCB_NOWAIT,
@@ -27,6 +27,7 @@ from pyhost.fs.file import (
 )
 from pyhost.fs.poll import PollTable, poll_wait
 from pyhost.fs.splice import copy_splice_read, splice_from_pipe_bvecs
+from pyhost.net.core.dev_ioctl import dev_ioctl
 from pyhost.net.core.sock import MsgHdr, Sock
 from pyhost.security.hooks import (
     security_socket_create,
@@ -54,20 +55,22 @@ from pyhost.uapi.socket import (
     SOCK_MAX,
     SOCK_SEQPACKET,
 )
+from pyhost.uapi.sockios import SIOCGIFCONF
 from pyhost.uapi.stat import S_IFSOCK
 
 if TYPE_CHECKING:
     from pyhost.fs.pipe import PipeInode
     from pyhost.kernel.sched import Task
     from pyhost.mm.iov_iter import IovIter
+    from pyhost.mm.mmap import MmStruct
     from pyhost.net.net_namespace import Net
 
 __all__ = [
-    "SS_CONNECTED", "SS_CONNECTING", "SS_DISCONNECTING", "SS_FREE", "SS_UNCONNECTED", "ProtoOps",
-    "Socket", "sock_alloc", "sock_alloc_file", "sock_create", "sock_from_file", "sock_graft",
-    "sock_init_data", "sock_no_accept", "sock_no_bind", "sock_no_connect", "sock_no_getname",
-    "sock_no_listen", "sock_no_shutdown", "sock_no_socketpair", "sock_poll_wait", "sock_recvmsg",
-    "sock_release", "sock_sendmsg", "socket_file_ops", "sockfd_lookup",
+    "SS_CONNECTED", "SS_CONNECTING", "SS_DISCONNECTING", "SS_FREE", "SS_UNCONNECTED", "IfIoctl",
+    "ProtoOps", "Socket", "sock_alloc", "sock_alloc_file", "sock_create", "sock_from_file",
+    "sock_graft", "sock_init_data", "sock_no_accept", "sock_no_bind", "sock_no_connect",
+    "sock_no_getname", "sock_no_listen", "sock_no_shutdown", "sock_no_socketpair", "sock_poll_wait",
+    "sock_recvmsg", "sock_release", "sock_sendmsg", "socket_file_ops", "sockfd_lookup",
 ]  # fmt: skip
 
 SS_FREE = 0
@@ -75,6 +78,16 @@ SS_UNCONNECTED = 1
 SS_CONNECTING = 2
 SS_CONNECTED = 3
 SS_DISCONNECTING = 4
+
+
+class IfIoctl(NamedTuple):
+    """The ioctls by which a family tells the addresses of interfaces: `commands` answer a struct
+    ifreq with `call(net, cmd, ifreq)`, `ifconf(net, mm, arg)` is SIOCGIFCONF.
+    """
+
+    commands: frozenset[int]
+    call: Callable[[Net, int, bytes], bytes | int]
+    ifconf: Callable[[Net, MmStruct, int], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +120,8 @@ class ProtoOps:
     splice_eof: Callable[[Socket], None] | None = None
     splice_read: Callable[[Socket, File, int, PipeInode, int], int] | None = None
     ioctl: Callable[[Socket, int], int] | None = None
+    if_ioctl: IfIoctl | None = None
+    set_rcvlowat: Callable[[Any, int], int] | None = None
 
 
 class Socket:
@@ -317,15 +332,20 @@ def sock_splice_read(file: File, pos: int, pipe: PipeInode, size: int, flags: in
 
 
 def sock_ioctl(task: Task, file: File, cmd: int, arg: int) -> int:
-    """ioctl() on a socket: 0, -ENOTTY, -EFAULT, what the protocol says. Linux: sock_ioctl."""
+    """ioctl() on a socket: the protocol's, then those about interfaces; 0, -ENOTTY, -EFAULT, what
+    the protocol says. Linux: sock_ioctl, sock_do_ioctl.
+    """
     sock: Socket = file.private_data
-    if sock.ops.ioctl is None:
-        return -ENOTTY
-    answer = sock.ops.ioctl(sock, cmd)
+    assert task.process is not None
+    mm = task.process.mm
+    if cmd == SIOCGIFCONF and sock.ops.if_ioctl is not None:
+        return sock.ops.if_ioctl.ifconf(sock.net, mm, arg)
+    answer = -ENOTTY if sock.ops.ioctl is None else sock.ops.ioctl(sock, cmd)
+    if answer == -ENOTTY:
+        return dev_ioctl(mm, sock, cmd, arg)
     if answer < 0:
         return answer
-    assert task.process is not None
-    return 0 if task.process.mm.put_user(arg, INT.pack(answer)) else -EFAULT
+    return 0 if mm.put_user(arg, INT.pack(answer)) else -EFAULT
 
 
 socket_file_ops = FileOperations(

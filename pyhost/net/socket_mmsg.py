@@ -38,7 +38,8 @@ def _put_msg_len(mm: MmStruct, entry: int, size: int) -> bool:
 def sys_sendmmsg(task: Task, fd: int, ummsg: int, vlen: int, flags: int) -> int:
     """sendmmsg(2): how many messages were sent; the errno that stopped it only if none was.
 
-    A message that was sent in part is the last one. Linux: __sys_sendmmsg.
+    Of more than UIO_MAXIOV only the first are looked at. A message that was sent in part is the
+    last one. Linux: __sys_sendmmsg.
     """
     sock = sockfd_lookup(task, fd)
     if isinstance(sock, int):
@@ -103,8 +104,8 @@ class _Deadline:
 def sys_recvmmsg(task: Task, fd: int, ummsg: int, vlen: int, flags: int, utimeout: int) -> int:
     """recvmmsg(2): how many messages came; the errno that stopped it only if none did.
 
-    The time is looked at only when a message has come, as in Linux: a receive that waits may wait
-    for ever. Linux: __sys_recvmmsg.
+    There may be any number of messages. The time is looked at only when a message has come, as in
+    Linux: a receive that waits may wait for ever. Linux: __sys_recvmmsg.
     """
     deadline = _Deadline(task, utimeout)
     err = deadline.read()
@@ -115,9 +116,7 @@ def sys_recvmmsg(task: Task, fd: int, ummsg: int, vlen: int, flags: int, utimeou
         return sock
     assert sock.file is not None
     try:
-        done = _receive_messages(
-            user_mm(task), sock, ummsg, min(vlen & 0xFFFFFFFF, UIO_MAXIOV), flags, deadline
-        )
+        done = _receive_messages(user_mm(task), sock, ummsg, vlen & 0xFFFFFFFF, flags, deadline)
     finally:
         fput(sock.file)
     return done if done <= 0 or deadline.write_left() else -EFAULT

@@ -1,8 +1,8 @@
-"""Pairs of AF_UNIX stream sockets. Linux: net/unix/af_unix.c.
+"""AF_UNIX stream sockets. Linux: net/unix/af_unix.c.
 
-Only what socketpair() makes: two sockets joined to each other, without names, without descriptors
-in messages. What one writes goes as packets into the receive queue of the other, charged to the
-writer until it is read.
+Two sockets are joined to each other by socketpair(), or by connect() to a name (unix_names.py,
+unix_connect.py). What one writes goes as packets into the receive queue of the other, charged to
+the writer until it is read. No datagrams, no descriptors in messages.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyhost.kernel.process import SIGPIPE
-from pyhost.net.core.datagram import skb_copy_datagram_iter, sock_writeable
-from pyhost.net.core.skbuff import SkBuff, alloc_skb, consume_skb
+from pyhost.net.core.datagram import skb_copy_datagram_iter
+from pyhost.net.core.skbuff import alloc_skb, consume_skb
 from pyhost.net.core.sock import (
+    EPOLLERR,
     EPOLLHUP,
     EPOLLIN,
     EPOLLOUT,
@@ -23,10 +24,10 @@ from pyhost.net.core.sock import (
     RCV_SHUTDOWN,
     SEND_SHUTDOWN,
     SHUTDOWN_MASK,
+    TCP_CLOSE,
     TCP_ESTABLISHED,
+    TCP_LISTEN,
     MsgHdr,
-    Proto,
-    Sock,
     sock_wait_for_wmem,
 )
 from pyhost.net.socket import (
@@ -34,25 +35,26 @@ from pyhost.net.socket import (
     ProtoOps,
     Socket,
     sock_init_data,
-    sock_no_accept,
-    sock_no_bind,
-    sock_no_connect,
-    sock_no_listen,
     sock_poll_wait,
 )
+from pyhost.net.unix_connect import unix_accept, unix_listen, unix_stream_connect
+from pyhost.net.unix_names import unix_bind, unix_remove_name
+from pyhost.net.unix_sock import UnixSock, current_cred, unix_writable
 from pyhost.uapi.errno import (
     EAGAIN,
+    ECONNRESET,
     EFAULT,
     EINVAL,
     EISCONN,
     ENOBUFS,
-    ENOPROTOOPT,
     ENOTCONN,
+    ENOTTY,
     EOPNOTSUPP,
     EPIPE,
     EPROTONOSUPPORT,
     ESOCKTNOSUPPORT,
 )
+from pyhost.uapi.fcntl import SIOCINQ, SIOCOUTQ
 from pyhost.uapi.socket import (
     AF_UNIX,
     MSG_DONTWAIT,
@@ -68,27 +70,13 @@ if TYPE_CHECKING:
     from pyhost.fs.poll import PollTable
     from pyhost.net.net_namespace import Net
 
-__all__ = ["UnixSock", "unix_init", "unix_stream_ops"]
+__all__ = ["unix_init", "unix_stream_ops"]
 
 SKB_MAX = 8192 - 320
 """The largest piece one packet takes, so that its head is one kmalloc object.
 
 Linux uses up to 32 KiB and page fragments.
 """
-
-
-class UnixSock(Sock):
-    """Linux:
-
-    Struct unix_sock. `peer` is the other end, None before socketpair() and after it was released.
-    """
-
-    __slots__ = ("peer",)
-
-    def __init__(self, net: Net) -> None:
-        super().__init__(net, AF_UNIX, SOCK_STREAM, 0, unix_stream_proto)
-        self.peer: UnixSock | None = None
-        self.sk_write_space = unix_write_space
 
 
 def unix_init(net: Net) -> None:
@@ -113,25 +101,40 @@ def unix_socketpair(sock1: Socket, sock2: Socket) -> int:
     for sk, peer, sock in zip(ends, reversed(ends), (sock1, sock2), strict=True):
         sk.peer = peer
         sk.sk_state = TCP_ESTABLISHED
+        sk.sk_peer_cred = current_cred(sk.net)
         sock.state = SS_CONNECTED
     return 0
 
 
 def unix_release(sock: Socket) -> int:
-    """The peer reads to the end and can no longer write. Linux: unix_release, unix_release_sock."""
+    """The socket's file is gone. Linux: unix_release."""
     sk: UnixSock = sock.sk
     sock.sk = None
+    unix_release_sock(sk)
+    return 0
+
+
+def unix_release_sock(sk: UnixSock) -> None:
+    """The peer reads to the end and can no longer write; what it sent and nobody read, or that it
+    was not accepted yet, is told to it as ECONNRESET. Linux: unix_release_sock.
+    """
+    unix_remove_name(sk)
+    sk.sk_state = TCP_CLOSE
     sk.sk_shutdown = SHUTDOWN_MASK
     peer, sk.peer = sk.peer, None
     if peer is not None:
         peer.sk_shutdown = SHUTDOWN_MASK
         peer.peer = None
+        if sk.sk_receive_queue or sk.sk_socket is None:
+            peer.sk_err = ECONNRESET
         _tell_all(peer)
     sk.sock_dead = True
+    while sk.accept_queue:
+        unix_release_sock(sk.accept_queue.popleft())
+    _tell_all(sk)
     while sk.sk_receive_queue:
         consume_skb(sk.sk_receive_queue.popleft())
     sk.put()
-    return 0
 
 
 def _tell_all(sk: UnixSock) -> None:
@@ -157,9 +160,9 @@ def unix_shutdown(sock: Socket, how: int) -> int:
 
 
 def unix_getname(sock: Socket, peer: int) -> bytes | int:
-    """All sockets are without a name: the family alone. Linux: unix_getname."""
-    sk: UnixSock = sock.sk
-    return -ENOTCONN if peer and sk.peer is None else SOCKADDR_FAMILY.pack(AF_UNIX)
+    """The family, and the name if there is one. Linux: unix_getname."""
+    sk: UnixSock | None = sock.sk.peer if peer else sock.sk
+    return -ENOTCONN if sk is None else SOCKADDR_FAMILY.pack(AF_UNIX) + sk.addr
 
 
 # -- data ------------------------------------------------------------------------------------------
@@ -218,8 +221,8 @@ def unix_stream_recvmsg(sock: Socket, msg: MsgHdr, size: int, flags: int) -> int
     Linux: unix_stream_read_generic.
     """
     sk: UnixSock = sock.sk
-    if sk.peer is None and not sk.sk_shutdown:
-        return -ENOTCONN
+    if sk.sk_state != TCP_ESTABLISHED:
+        return -EINVAL
     if flags & MSG_OOB:
         return -EOPNOTSUPP
     timeo = sk.rcvtimeo(bool(flags & MSG_DONTWAIT))
@@ -229,6 +232,8 @@ def unix_stream_recvmsg(sock: Socket, msg: MsgHdr, size: int, flags: int) -> int
         done = _read_queue(sk, msg, size, flags, done)
         if done < 0 or done >= target or (flags & MSG_PEEK and done):
             return done
+        if sk.sk_err and not done:
+            return sk.sock_error()
         if sk.sk_shutdown & RCV_SHUTDOWN:
             return done
         if timeo == 0:
@@ -257,31 +262,33 @@ def _read_queue(sk: UnixSock, msg: MsgHdr, size: int, flags: int, done: int) -> 
     return done
 
 
-def unix_write_space(sk: Sock) -> None:
-    """The peer has read: wake writers. Linux: unix_write_space."""
-    if _unix_writable(sk):
-        sk.sk_wq.wake_up(1, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)
-
-
-def _unix_writable(sk: Sock) -> bool:
-    """Linux: unix_writable."""
-    return sock_writeable(sk)
-
-
 def unix_poll(sock: Socket, pt: PollTable | None) -> int:
     """Linux: unix_poll."""
     sk: UnixSock = sock.sk
     sock_poll_wait(sock, pt)
-    mask = 0
-    if sk.sk_shutdown == SHUTDOWN_MASK or sk.sk_state != TCP_ESTABLISHED:
+    mask = EPOLLERR if sk.sk_err else 0
+    if sk.sk_shutdown == SHUTDOWN_MASK or sk.sk_state == TCP_CLOSE:
         mask |= EPOLLHUP
     if sk.sk_shutdown & RCV_SHUTDOWN:
         mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM
-    if sk.sk_receive_queue:
+    if sk.sk_receive_queue or sk.accept_queue:
         mask |= EPOLLIN | EPOLLRDNORM
-    if _unix_writable(sk):
+    if unix_writable(sk):
         mask |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND
     return mask
+
+
+def unix_ioctl(sock: Socket, cmd: int) -> int:
+    """SIOCINQ: bytes that wait to be read; SIOCOUTQ: memory of what the peer has not read.
+
+    Linux: unix_ioctl, unix_inq_len, unix_outq_len.
+    """
+    sk: UnixSock = sock.sk
+    if cmd == SIOCOUTQ:
+        return sk.sk_wmem_alloc - 1
+    if cmd != SIOCINQ:
+        return -ENOTTY
+    return -EINVAL if sk.sk_state == TCP_LISTEN else sum(skb.len for skb in sk.sk_receive_queue)
 
 
 def unix_setsockopt(_sock: Socket, _level: int, _optname: int, _value: bytes) -> int:
@@ -297,57 +304,17 @@ def unix_getsockopt(_sock: Socket, _level: int, _optname: int, _maxlen: int) -> 
 unix_stream_ops = ProtoOps(
     family=AF_UNIX,
     release=unix_release,
-    bind=sock_no_bind,
-    connect=sock_no_connect,
+    bind=unix_bind,
+    connect=unix_stream_connect,
     socketpair=unix_socketpair,
-    accept=sock_no_accept,
+    accept=unix_accept,
     getname=unix_getname,
     poll=unix_poll,
-    listen=sock_no_listen,
+    listen=unix_listen,
     shutdown=unix_shutdown,
     setsockopt=unix_setsockopt,
     getsockopt=unix_getsockopt,
     sendmsg=unix_stream_sendmsg,
     recvmsg=unix_stream_recvmsg,
-)
-
-
-def _unused(_sk: Sock, *_args: object) -> int:
-    """AF_UNIX does everything in its ProtoOps.
-
-    Linux leaves these entries of unix_stream_proto empty.
-    """
-    return -EOPNOTSUPP
-
-
-def _no_option(_sk: Sock, *_args: object) -> int:
-    return -ENOPROTOOPT
-
-
-def _nothing(_sk: Sock, *_args: object) -> None:
-    """A unix_sock keeps nothing that must be given back."""
-
-
-def _backlog_rcv(_sk: Sock, skb: SkBuff) -> int:
-    consume_skb(skb)
-    return 0
-
-
-unix_stream_proto = Proto(
-    name="UNIX-STREAM",
-    obj_size=1024,
-    no_autobind=True,
-    init=lambda _sk: 0,
-    destroy=_nothing,
-    close=_nothing,
-    connect=_unused,
-    disconnect=_unused,
-    sendmsg=_unused,
-    recvmsg=_unused,
-    setsockopt=_no_option,
-    getsockopt=_no_option,
-    backlog_rcv=_backlog_rcv,
-    hash=_unused,
-    unhash=_nothing,
-    get_port=_unused,
+    ioctl=unix_ioctl,
 )

@@ -6,7 +6,7 @@ division instead of a loop.
 
 from __future__ import annotations
 
-__all__ = ["csum_add", "csum_bytes", "csum_fold", "csum_tcpudp_nofold", "ip_compute_csum"]
+__all__ = ["csum_bytes", "csum_fold", "csum_tcpudp_nofold", "ip_compute_csum"]
 
 
 def csum_bytes(data: bytes | bytearray | memoryview, csum: int = 0) -> int:
@@ -18,12 +18,6 @@ def csum_bytes(data: bytes | bytearray | memoryview, csum: int = 0) -> int:
         number <<= 8
     number += csum
     return number % 0xFFFF or (0xFFFF if number else 0)
-
-
-def csum_add(csum: int, addend: int) -> int:
-    """Linux: csum_add."""
-    total = csum + addend
-    return total % 0xFFFF or (0xFFFF if total else 0)
 
 
 def csum_fold(csum: int) -> int:

@@ -10,6 +10,7 @@ from pyhost.net.core.sock import (
     EPOLLHUP,
     EPOLLIN,
     EPOLLOUT,
+    EPOLLPRI,
     EPOLLRDHUP,
     EPOLLRDNORM,
     EPOLLWRBAND,
@@ -100,7 +101,7 @@ def datagram_poll(sock: Socket, pt: PollTable | None) -> int:
     sock_poll_wait(sock, pt)
     mask = 0
     if sk.sk_err or sk.sk_error_queue:
-        mask |= EPOLLERR
+        mask |= EPOLLERR | EPOLLPRI if sk.sk_select_err_queue else EPOLLERR
     if sk.sk_shutdown & RCV_SHUTDOWN:
         mask |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM
     if sk.sk_shutdown == SHUTDOWN_MASK:

@@ -145,7 +145,6 @@ def net_dev_init(net: Net) -> None:
 
 
 # -- devices ---------------------------------------------------------------------------------------
-# --------------------
 
 
 def register_netdevice_notifier(net: Net, notifier: Callable[[NetDevice, int], None]) -> None:
@@ -283,7 +282,6 @@ def netif_carrier_off(dev: NetDevice) -> None:
 
 
 # -- the way out -----------------------------------------------------------------------------------
-# --------------------
 
 
 def dev_queue_xmit(skb: SkBuff) -> int:

@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from pyhost.net.core.skbuff import SkBuff
 
 __all__ = [
-    "SKB_GSO_DODGY", "SKB_GSO_TCPV4", "SKB_GSO_TCP_ECN", "SKB_GSO_TCP_FIXEDID", "SKB_GSO_UDP_L4",
+    "SKB_GSO_TCPV4", "SKB_GSO_TCP_ECN", "SKB_GSO_TCP_FIXEDID", "SKB_GSO_UDP_L4",
     "UDP_HLEN", "GsoSegment", "qdisc_pkt_len", "skb_gso_segment", "skb_gso_transport_seglen",
-    "skb_gso_validate_mac_len", "skb_is_gso", "skb_tcp_all_headers",
+    "skb_gso_validate_mac_len", "skb_gso_validate_network_len", "skb_tcp_all_headers",
 ]  # fmt: skip
 
 SKB_GSO_TCPV4 = 1
-SKB_GSO_DODGY = 2
 SKB_GSO_TCP_ECN = 4
 SKB_GSO_TCP_FIXEDID = 8
 SKB_GSO_UDP_L4 = 1 << 17
@@ -30,11 +29,6 @@ UDP_HLEN = 8
 
 GsoSegment = Callable[["SkBuff", int], "list[SkBuff] | int"]
 """`segment(skb, features)`: the frames, or a negative errno. Linux: offload_callbacks."""
-
-
-def skb_is_gso(skb: SkBuff) -> bool:
-    """Whether the packet is to be cut further down. Linux: skb_is_gso."""
-    return skb.shinfo.gso_size != 0
 
 
 def skb_tcp_all_headers(skb: SkBuff) -> int:
@@ -61,6 +55,13 @@ def qdisc_pkt_len(skb: SkBuff) -> int:
 def skb_gso_transport_seglen(skb: SkBuff) -> int:
     """Bytes of each segment from the transport header on. Linux: skb_gso_transport_seglen."""
     return _all_headers(skb) - (skb.transport_header - skb.data) + skb.shinfo.gso_size
+
+
+def skb_gso_validate_network_len(skb: SkBuff, mtu: int) -> bool:
+    """Whether every segment, network header included, has at most `mtu` bytes. Linux:
+    skb_gso_validate_network_len.
+    """
+    return skb.transport_header - skb.network_header + skb_gso_transport_seglen(skb) <= mtu
 
 
 def skb_gso_validate_mac_len(skb: SkBuff, length: int) -> bool:

@@ -192,7 +192,6 @@ def _napi_poll(napi: NapiStruct, repoll: list[NapiStruct]) -> int:
 
 
 # -- NAPI ------------------------------------------------------------------------------------------
-# --------------------
 
 
 def netif_napi_add(dev: NetDevice, poll: Poll, weight: int = NAPI_POLL_WEIGHT) -> NapiStruct:
@@ -278,7 +277,6 @@ def dev_remove_pack(net: Net, ptype: PacketType) -> None:
 
 
 # -- packets in ------------------------------------------------------------------------------------
-# --------------------
 
 
 def netif_rx(skb: SkBuff) -> int:

@@ -175,7 +175,6 @@ def _drop_unreachable(_: Neighbour, skb: SkBuff) -> None:
 
 
 # -- the table -------------------------------------------------------------------------------------
-# --------------------
 
 
 def neigh_lookup(table: NeighTable, key: int, dev: NetDevice) -> Neighbour | None:
@@ -260,7 +259,6 @@ def neigh_ifdown(table: NeighTable, dev: NetDevice) -> None:
 
 
 # -- sending ---------------------------------------------------------------------------------------
-# --------------------
 
 
 def neigh_output(neigh: Neighbour, skb: SkBuff) -> int:
@@ -356,7 +354,6 @@ def _neigh_hh_init(neigh: Neighbour) -> None:
 
 
 # -- time ------------------------------------------------------------------------------------------
-# --------------------
 
 
 def _timer_event(neigh: Neighbour, now: int) -> str:
@@ -419,8 +416,7 @@ def _neigh_invalidate(neigh: Neighbour) -> None:
         _purge(neigh)
 
 
-# -- what the wire says
-# ------------------------------------------------------------------------------------------------
+# -- what the wire says ----------------------------------------------------------------------------
 
 
 def neigh_confirm(net: Net, dev: NetDevice, next_hop: int) -> None:

@@ -175,10 +175,6 @@ class SkbGeometry:
         """Linux: skb_reset_network_header."""
         self.network_header = self.data
 
-    def reset_transport_header(self) -> None:
-        """Linux: skb_reset_transport_header."""
-        self.transport_header = self.data
-
     # -- fragments ---------------------------------------------------------------------------------
 
     def add_rx_frag(self, page: Page, offset: int, size: int, truesize: int) -> None:

@@ -256,12 +256,6 @@ class SkBuff(SkbGeometry):
         self.csum_start += shift
         self._cloned = self.nohdr = False
 
-    def cow_head(self, headroom: int) -> None:
-        """Make `headroom` bytes in front writable, unshared. Linux: skb_cow_head."""
-        need = headroom - self.headroom
-        if need > 0 or self.header_cloned():
-            self.expand_head((max(0, need) + 63) & ~63, 0)
-
     def ensure_writable(self, size: int) -> bool:
         """Make the first `size` bytes linear and ours alone, for headers; False when the packet is
         shorter. Raises MemoryError. Linux: skb_ensure_writable.

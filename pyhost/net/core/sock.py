@@ -101,6 +101,12 @@ SK_PACING_FQ = 2
 SK_PACING_UNLIMITED = (1 << 64) - 1
 """`sk_pacing_rate` and `sk_max_pacing_rate` are bytes a second; this is Linux's ~0UL."""
 
+BUSY_POLL_BUDGET = 8
+"""Packets that one round of busy polling takes at most, unless SO_BUSY_POLL_BUDGET says so."""
+
+NOBODY = (0, 0xFFFFFFFF, 0xFFFFFFFF)
+"""Process, user and group of a peer that is not on this machine, or not there. SO_PEERCRED."""
+
 MAX_SCHEDULE_TIMEOUT = None
 """`sk_sndtimeo` and `sk_rcvtimeo` are ns, None waits for ever."""
 
@@ -168,65 +174,19 @@ class Sock:
     """
 
     __slots__ = (
-        "_backlog",
-        "_lock_waiters",
-        "net",
-        "owner",
-        "sk_ack_backlog",
-        "sk_backlog_len",
-        "sk_bindtodevice",
-        "sk_broadcast",
-        "sk_data_ready",
-        "sk_dst_cache",
-        "sk_err",
-        "sk_err_soft",
-        "sk_error_queue",
-        "sk_family",
-        "sk_forward_alloc",
-        "sk_keepopen",
-        "sk_linger",
-        "sk_lingertime",
-        "sk_mark",
-        "sk_max_ack_backlog",
-        "sk_max_pacing_rate",
-        "sk_no_check_tx",
-        "sk_omem_alloc",
-        "sk_pacing_rate",
-        "sk_pacing_status",
-        "sk_priority",
-        "sk_prot",
-        "sk_protocol",
-        "sk_rcvbuf",
-        "sk_rcvbuf_lock",
-        "sk_rcvlowat",
-        "sk_rcvtimeo",
-        "sk_receive_queue",
-        "sk_reuse",
-        "sk_reuseport",
-        "sk_rmem_alloc",
-        "sk_rx_tstamp",
-        "sk_shutdown",
-        "sk_sndbuf",
-        "sk_sndbuf_lock",
-        "sk_sndtimeo",
-        "sk_socket",
-        "sk_state",
-        "sk_state_change",
-        "sk_timestamp",
-        "sk_tsflags",
-        "sk_tskey",
-        "sk_tstamp_new",
-        "sk_tx_queue_mapping",
-        "sk_type",
-        "sk_wmem_alloc",
-        "sk_wmem_queued",
-        "sk_wq",
-        "sk_write_space",
-        "sk_zckey",
-        "sk_zerocopy",
-        "sock_dead",
-        "sock_nospace",
-        "urginline", "users",
+        "_backlog", "_lock_waiters", "net", "owner", "sk_ack_backlog", "sk_backlog_len",
+        "sk_bindtodevice", "sk_broadcast", "sk_busy_poll_budget", "sk_cookie", "sk_data_ready",
+        "sk_debug", "sk_dst_cache", "sk_err", "sk_err_soft", "sk_error_queue", "sk_family",
+        "sk_forward_alloc", "sk_keepopen", "sk_linger", "sk_lingertime", "sk_ll_usec",
+        "sk_localroute", "sk_mark", "sk_max_ack_backlog", "sk_max_pacing_rate", "sk_no_check_tx",
+        "sk_omem_alloc", "sk_pacing_rate", "sk_pacing_status", "sk_peer_cred",
+        "sk_prefer_busy_poll", "sk_priority", "sk_prot", "sk_protocol", "sk_rcvbuf",
+        "sk_rcvbuf_lock", "sk_rcvlowat", "sk_rcvtimeo", "sk_receive_queue", "sk_reuse",
+        "sk_reuseport", "sk_rmem_alloc", "sk_rx_tstamp", "sk_select_err_queue", "sk_shutdown",
+        "sk_sndbuf", "sk_sndbuf_lock", "sk_sndtimeo", "sk_socket", "sk_state", "sk_state_change",
+        "sk_timestamp", "sk_tsflags", "sk_tskey", "sk_tstamp_new", "sk_tx_queue_mapping",
+        "sk_txrehash", "sk_type", "sk_wmem_alloc", "sk_wmem_queued", "sk_wq", "sk_write_space",
+        "sk_zckey", "sk_zerocopy", "sock_dead", "sock_nospace", "urginline", "users",
     )  # fmt: skip
 
     def __init__(self, net: Net, family: int, sock_type: int, protocol: int, prot: Proto) -> None:
@@ -278,6 +238,12 @@ class Sock:
         self.sock_dead = False
         self.sock_nospace = False
         self.urginline = False
+        self.sk_debug = self.sk_localroute = self.sk_select_err_queue = False
+        self.sk_prefer_busy_poll = False
+        self.sk_cookie = self.sk_ll_usec = 0
+        self.sk_busy_poll_budget = BUSY_POLL_BUDGET
+        self.sk_txrehash = 1
+        self.sk_peer_cred = NOBODY
         self.sk_dst_cache: DstEntry | None = None
         self.sk_data_ready: Callable[[Sock], None] = sock_def_readable
         self.sk_write_space: Callable[[Sock], None] = sock_def_write_space

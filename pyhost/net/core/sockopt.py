@@ -19,8 +19,10 @@ from pyhost.net.core.sock import (
     TCP_LISTEN,
     Sock,
 )
+from pyhost.net.core.sockopt_buffers import BUFFER_GETTERS, BUFFER_SETTERS, sk_get_meminfo
+from pyhost.net.core.sockopt_ident import IDENTITY_GETTERS
 from pyhost.net.core.timestamping import sock_enable_timestamps, sock_set_timestamping
-from pyhost.uapi.errno import EDOM, EINVAL, ENODEV, ENOPROTOOPT, ENOTCONN, EOPNOTSUPP
+from pyhost.uapi.errno import EDOM, EINVAL, ENODEV, ENOENT, ENOPROTOOPT, EOPNOTSUPP
 from pyhost.uapi.socket import (
     AF_INET,
     INT,
@@ -28,11 +30,16 @@ from pyhost.uapi.socket import (
     LINGER,
     SO_ACCEPTCONN,
     SO_BINDTODEVICE,
+    SO_BINDTOIFINDEX,
     SO_BROADCAST,
+    SO_BUSY_POLL,
+    SO_BUSY_POLL_BUDGET,
     SO_DEBUG,
+    SO_DETACH_FILTER,
     SO_DOMAIN,
     SO_DONTROUTE,
     SO_ERROR,
+    SO_INCOMING_NAPI_ID,
     SO_KEEPALIVE,
     SO_LINGER,
     SO_MARK,
@@ -40,25 +47,25 @@ from pyhost.uapi.socket import (
     SO_MEMINFO,
     SO_NO_CHECK,
     SO_OOBINLINE,
-    SO_PEERNAME,
+    SO_PREFER_BUSY_POLL,
     SO_PRIORITY,
     SO_PROTOCOL,
-    SO_RCVBUF,
-    SO_RCVBUFFORCE,
     SO_RCVLOWAT,
     SO_RCVTIMEO,
+    SO_RCVTIMEO_NEW,
     SO_REUSEADDR,
     SO_REUSEPORT,
-    SO_SNDBUF,
-    SO_SNDBUFFORCE,
+    SO_SELECT_ERR_QUEUE,
     SO_SNDLOWAT,
     SO_SNDTIMEO,
+    SO_SNDTIMEO_NEW,
     SO_TIMESTAMP,
     SO_TIMESTAMP_NEW,
     SO_TIMESTAMPING,
     SO_TIMESTAMPING_NEW,
     SO_TIMESTAMPNS,
     SO_TIMESTAMPNS_NEW,
+    SO_TXREHASH,
     SO_TYPE,
     SO_ZEROCOPY,
     SOCK_DGRAM,
@@ -69,18 +76,16 @@ from pyhost.uapi.stat import TIMESPEC
 if TYPE_CHECKING:
     from pyhost.net.socket import Socket
 
-__all__ = ["SOCK_MIN_RCVBUF", "SOCK_MIN_SNDBUF", "sock_getsockopt", "sock_setsockopt"]
+__all__ = ["sock_getsockopt", "sock_setsockopt"]
 
-SOCK_MIN_SNDBUF = 2 * (2048 + 256)
-SOCK_MIN_RCVBUF = 2048 + 256
 INT_MAX = 0x7FFFFFFF
 UINT_MAX = 0xFFFFFFFF
+USHRT_MAX = 0xFFFF
 IFNAMSIZ = 16
 USEC_PER_SEC = 1_000_000
 
 U32 = Struct("<I")
 U64 = Struct("<Q")
-MEMINFO = Struct("<9I")
 
 TIMEVAL = TIMESPEC
 """struct timeval has the layout of struct timespec, with microseconds."""
@@ -121,37 +126,14 @@ FLAG_OPTIONS = {
     SO_REUSEPORT: "sk_reuseport",
     SO_BROADCAST: "sk_broadcast",
     SO_NO_CHECK: "sk_no_check_tx",
+    SO_DEBUG: "sk_debug",
+    SO_DONTROUTE: "sk_localroute",
+    SO_SELECT_ERR_QUEUE: "sk_select_err_queue",
+    SO_PREFER_BUSY_POLL: "sk_prefer_busy_poll",
 }
-
-
-def _set_sndbuf(sk: Sock, value: int) -> int:
-    """The buffer is twice what is asked for, because truesize is more than payload.
-
-    Linux: SO_SNDBUF.
-    """
-    return _force_sndbuf(sk, _as_u32_min(value, sk.net.softnet.sysctl_wmem_max))
-
-
-def _force_sndbuf(sk: Sock, value: int) -> int:
-    sk.sk_sndbuf_lock = True
-    sk.sk_sndbuf = max(2 * min(max(value, 0), INT_MAX // 2), SOCK_MIN_SNDBUF)
-    sk.sk_write_space(sk)
-    return 0
-
-
-def _set_rcvbuf(sk: Sock, value: int) -> int:
-    return _force_rcvbuf(sk, _as_u32_min(value, sk.net.softnet.sysctl_rmem_max))
-
-
-def _force_rcvbuf(sk: Sock, value: int) -> int:
-    sk.sk_rcvbuf_lock = True
-    sk.sk_rcvbuf = max(2 * min(max(value, 0), INT_MAX // 2), SOCK_MIN_RCVBUF)
-    return 0
-
-
-def _as_u32_min(value: int, limit: int) -> int:
-    """Linux compares the value as unsigned, so that a negative one is the limit."""
-    return min(value & 0xFFFFFFFF, limit)
+"""Without effect are SO_DEBUG, SO_DONTROUTE (all routes are explicit) and the two of busy polling
+(a NIC here is never asked before it interrupts).
+"""
 
 
 def _set_priority(sk: Sock, value: int) -> int:
@@ -175,7 +157,11 @@ def _set_mark(sk: Sock, value: int) -> int:
 
 
 def _set_rcvlowat(sk: Sock, value: int) -> int:
-    sk.sk_rcvlowat = INT_MAX if value < 0 else value or 1
+    value = INT_MAX if value < 0 else value
+    sock = sk.sk_socket
+    if sock is not None and sock.ops.set_rcvlowat is not None:
+        return sock.ops.set_rcvlowat(sk, value)
+    sk.sk_rcvlowat = value or 1
     return 0
 
 
@@ -208,12 +194,41 @@ def _get_timestamping(new: bool, sk: Sock) -> int:
     return sk.sk_tsflags if sk.sk_tstamp_new == new else 0
 
 
-def _set_nothing(_sk: Sock, _value: int) -> int:
-    """Options that change nothing here:
-
-    SO_DEBUG, SO_DONTROUTE (all routes are explicit).
-    """
+def _set_busy_poll(sk: Sock, value: int) -> int:
+    """µs."""
+    if value < 0:
+        return -EINVAL
+    sk.sk_ll_usec = value
     return 0
+
+
+def _set_busy_poll_budget(sk: Sock, value: int) -> int:
+    if not 0 <= value <= USHRT_MAX:
+        return -EINVAL
+    sk.sk_busy_poll_budget = value
+    return 0
+
+
+def _set_bindtoifindex(sk: Sock, value: int) -> int:
+    """A device's number, whether there is one or not. Linux: sock_bindtoindex_locked."""
+    if value < 0:
+        return -EINVAL
+    sk.sk_bindtodevice = value
+    sk.sk_dst_cache = None
+    return 0
+
+
+def _set_txrehash(sk: Sock, value: int) -> int:
+    """Whether a timeout may choose another path; here there is one."""
+    if not -1 <= value <= 1:
+        return -EINVAL
+    sk.sk_txrehash = abs(value)
+    return 0
+
+
+def _detach_filter(_sk: Sock, _value: int) -> int:
+    """No filter is ever there. Linux: sk_detach_filter."""
+    return -ENOENT
 
 
 def _set_oobinline(sk: Sock, value: int) -> int:
@@ -226,10 +241,7 @@ def _set_readonly(_sk: Sock, _value: int) -> int:
 
 
 NUMBER_SETTERS: dict[int, Callable[[Sock, int], int]] = {
-    SO_SNDBUF: _set_sndbuf,
-    SO_SNDBUFFORCE: _force_sndbuf,
-    SO_RCVBUF: _set_rcvbuf,
-    SO_RCVBUFFORCE: _force_rcvbuf,
+    **BUFFER_SETTERS,
     SO_PRIORITY: _set_priority,
     SO_KEEPALIVE: _set_keepalive,
     SO_MARK: _set_mark,
@@ -239,8 +251,11 @@ NUMBER_SETTERS: dict[int, Callable[[Sock, int], int]] = {
     SO_TIMESTAMP_NEW: partial(_set_timestamp, SO_TIMESTAMP, True),
     SO_TIMESTAMPNS: partial(_set_timestamp, SO_TIMESTAMPNS, False),
     SO_TIMESTAMPNS_NEW: partial(_set_timestamp, SO_TIMESTAMPNS, True),
-    SO_DEBUG: _set_nothing,
-    SO_DONTROUTE: _set_nothing,
+    SO_BUSY_POLL: _set_busy_poll,
+    SO_BUSY_POLL_BUDGET: _set_busy_poll_budget,
+    SO_BINDTOIFINDEX: _set_bindtoifindex,
+    SO_TXREHASH: _set_txrehash,
+    SO_DETACH_FILTER: _detach_filter,
     SO_OOBINLINE: _set_oobinline,
     SO_TYPE: _set_readonly,
     SO_PROTOCOL: _set_readonly,
@@ -315,7 +330,9 @@ STRUCT_SETTERS: dict[int, Callable[[Sock, bytes], int]] = {
     SO_TIMESTAMPING: partial(_set_timestamping, SO_TIMESTAMPING),
     SO_TIMESTAMPING_NEW: partial(_set_timestamping, SO_TIMESTAMPING_NEW),
     SO_RCVTIMEO: _set_rcvtimeo,
+    SO_RCVTIMEO_NEW: _set_rcvtimeo,
     SO_SNDTIMEO: _set_sndtimeo,
+    SO_SNDTIMEO_NEW: _set_sndtimeo,
 }
 
 
@@ -350,8 +367,11 @@ def sock_getsockopt(sock: Socket, optname: int, maxlen: int) -> bytes | int:
         return INT.pack(getter(sk))[:maxlen]
     if optname == SO_LINGER:
         return LINGER.pack(sk.sk_linger, sk.sk_lingertime // NSEC_PER_SEC)[:maxlen]
-    if optname in (SO_RCVTIMEO, SO_SNDTIMEO):
-        timeout = sk.sk_rcvtimeo if optname == SO_RCVTIMEO else sk.sk_sndtimeo
+    identity = IDENTITY_GETTERS.get(optname)
+    if identity is not None:
+        return identity(sock, maxlen)
+    if optname in TIMEOUTS:
+        timeout: int | None = getattr(sk, TIMEOUTS[optname])
         seconds, left = divmod(timeout or 0, NSEC_PER_SEC)
         return TIMEVAL.pack(seconds, left // NSEC_PER_USEC)[:maxlen]
     if optname == SO_BINDTODEVICE:
@@ -361,27 +381,16 @@ def sock_getsockopt(sock: Socket, optname: int, maxlen: int) -> bytes | int:
     if optname == SO_MAX_PACING_RATE:
         rate = sk.sk_max_pacing_rate
         return U64.pack(rate) if maxlen >= U64.size else U32.pack(min(rate, UINT_MAX))[:maxlen]
-    if optname == SO_PEERNAME:
-        name = sock.ops.getname(sock, 2)
-        return -ENOTCONN if isinstance(name, int) else name[:maxlen]
     return -ENOPROTOOPT
 
 
-def sk_get_meminfo(sk: Sock) -> bytes:
-    """Nine words, SK_MEMINFO_RMEM_ALLOC to SK_MEMINFO_DROPS; the last is 0, as drops are
-    counted for the whole machine. Linux: sk_get_meminfo.
-    """
-    return MEMINFO.pack(
-        sk.sk_rmem_alloc,
-        sk.sk_rcvbuf,
-        sk.sk_wmem_alloc - 1,
-        sk.sk_sndbuf,
-        sk.sk_forward_alloc & UINT_MAX,
-        sk.sk_wmem_queued,
-        sk.sk_omem_alloc,
-        sk.sk_backlog_len,
-        0,
-    )
+TIMEOUTS = {
+    SO_RCVTIMEO: "sk_rcvtimeo",
+    SO_RCVTIMEO_NEW: "sk_rcvtimeo",
+    SO_SNDTIMEO: "sk_sndtimeo",
+    SO_SNDTIMEO_NEW: "sk_sndtimeo",
+}
+"""The old and the new form differ on 32-bit machines alone."""
 
 
 def _take_error(sk: Sock) -> int:
@@ -393,8 +402,7 @@ def _take_error(sk: Sock) -> int:
 
 
 NUMBER_GETTERS: dict[int, Callable[[Sock], int]] = {
-    SO_SNDBUF: lambda sk: sk.sk_sndbuf,
-    SO_RCVBUF: lambda sk: sk.sk_rcvbuf,
+    **BUFFER_GETTERS,
     SO_TYPE: lambda sk: sk.sk_type,
     SO_PROTOCOL: lambda sk: sk.sk_protocol,
     SO_DOMAIN: lambda sk: sk.sk_family,
@@ -411,8 +419,12 @@ NUMBER_GETTERS: dict[int, Callable[[Sock], int]] = {
     SO_TIMESTAMPING: partial(_get_timestamping, False),
     SO_TIMESTAMPING_NEW: partial(_get_timestamping, True),
     SO_ACCEPTCONN: lambda sk: int(sk.sk_state == TCP_LISTEN),
-    SO_DEBUG: lambda _sk: 0,
-    SO_DONTROUTE: lambda _sk: 0,
+    SO_BUSY_POLL: lambda sk: sk.sk_ll_usec,
+    SO_BUSY_POLL_BUDGET: lambda sk: sk.sk_busy_poll_budget,
+    SO_BINDTOIFINDEX: lambda sk: sk.sk_bindtodevice,
+    SO_TXREHASH: lambda sk: sk.sk_txrehash,
+    SO_INCOMING_NAPI_ID: lambda _sk: 0,
+    SO_KEEPALIVE: lambda sk: int(sk.sk_keepopen),
     SO_OOBINLINE: lambda sk: int(sk.urginline),
 }
 

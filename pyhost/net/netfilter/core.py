@@ -30,12 +30,11 @@ if TYPE_CHECKING:
 __all__ = [
     "NF_ACCEPT", "NF_DROP", "NF_INET_FORWARD", "NF_INET_LOCAL_IN", "NF_INET_LOCAL_OUT",
     "NF_INET_POST_ROUTING", "NF_INET_PRE_ROUTING", "NF_IP_PRI_CONNTRACK",
-    "NF_IP_PRI_CONNTRACK_CONFIRM", "NF_IP_PRI_CONNTRACK_DEFRAG", "NF_IP_PRI_CONNTRACK_HELPER",
-    "NF_IP_PRI_FILTER", "NF_IP_PRI_FIRST", "NF_IP_PRI_LAST", "NF_IP_PRI_MANGLE",
-    "NF_IP_PRI_NAT_DST", "NF_IP_PRI_NAT_SRC", "NF_IP_PRI_RAW", "NF_IP_PRI_SECURITY", "NF_QUEUE",
-    "NF_REPEAT", "NF_STOLEN", "NF_VERDICT_FLAG_QUEUE_BYPASS", "NF_VERDICT_MASK", "NfHookEntry",
-    "NfHookState", "NfHooks", "NfQueueEntry", "netfilter_init", "nf_drop_err", "nf_hook",
-    "nf_register_net_hook", "nf_reinject", "nf_unregister_net_hook",
+    "NF_IP_PRI_CONNTRACK_CONFIRM", "NF_IP_PRI_CONNTRACK_DEFRAG", "NF_IP_PRI_FILTER",
+    "NF_IP_PRI_MANGLE", "NF_IP_PRI_NAT_DST", "NF_IP_PRI_NAT_SRC", "NF_IP_PRI_RAW",
+    "NF_IP_PRI_SECURITY", "NF_QUEUE", "NF_REPEAT", "NF_STOLEN", "NF_VERDICT_FLAG_QUEUE_BYPASS",
+    "NF_VERDICT_MASK", "NfHookEntry", "NfHookState", "NfHooks", "NfQueueEntry", "netfilter_init",
+    "nf_drop_err", "nf_hook", "nf_register_net_hook", "nf_reinject", "nf_unregister_net_hook",
 ]  # fmt: skip
 
 NF_INET_PRE_ROUTING = 0
@@ -54,7 +53,6 @@ NF_VERDICT_MASK = 0xFF
 NF_VERDICT_FLAG_QUEUE_BYPASS = 0x8000
 NF_VERDICT_QBITS = 16
 
-NF_IP_PRI_FIRST = -(1 << 31)
 NF_IP_PRI_CONNTRACK_DEFRAG = -400
 NF_IP_PRI_RAW = -300
 NF_IP_PRI_CONNTRACK = -200
@@ -63,9 +61,7 @@ NF_IP_PRI_NAT_DST = -100
 NF_IP_PRI_FILTER = 0
 NF_IP_PRI_SECURITY = 50
 NF_IP_PRI_NAT_SRC = 100
-NF_IP_PRI_CONNTRACK_HELPER = 300
 NF_IP_PRI_CONNTRACK_CONFIRM = (1 << 31) - 1
-NF_IP_PRI_LAST = (1 << 31) - 1
 
 OkFn = Callable[["Net", "Sock | None", SkBuff], int]
 

@@ -13,7 +13,6 @@ filter, security, nat (source).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -92,8 +91,6 @@ TABLES = {
     "security": TableKind(dict.fromkeys(("INPUT", "FORWARD", "OUTPUT"), NF_IP_PRI_SECURITY)),
 }
 """Linux: FILTER_VALID_HOOKS and the like."""
-
-TableFn = Callable[["SkBuff", NfHookState], int]
 
 
 class XtNet:

@@ -61,10 +61,12 @@ from pyhost.net.core.sock import (
 )
 from pyhost.net.core.timestamping import sock_recv_timestamp
 from pyhost.net.eth import eth_header
+from pyhost.net.ipv4.devinet_ioctl import DEVINET_COMMANDS, devinet_ioctl, inet_gifconf
 from pyhost.net.packet.internal import PacketSock, packet_flush_mclist
 from pyhost.net.packet.sockopt import packet_getsockopt, packet_setsockopt
 from pyhost.net.packet.tap import PacketTap
 from pyhost.net.socket import (
+    IfIoctl,
     ProtoOps,
     Socket,
     sock_init_data,
@@ -129,8 +131,7 @@ _RESERVED = 32
 """Headroom of a packet that a program sends: LL_RESERVED_SPACE of Ethernet."""
 
 
-# -- hooks in the device layer
-# -----------------------------------------------------------------------------------------
+# -- hooks in the device layer ---------------------------------------------------------------------
 
 
 def _register_prot_hook(sk: PacketSock, dev: NetDevice | None) -> None:
@@ -149,7 +150,6 @@ def _unregister_prot_hook(sk: PacketSock) -> None:
 
 
 # -- receiving -------------------------------------------------------------------------------------
-# --------------------
 
 
 def _unshare(skb: SkBuff) -> SkBuff:
@@ -235,7 +235,6 @@ def _auxdata(skb: SkBuff, length: int) -> bytes:
 
 
 # -- sending ---------------------------------------------------------------------------------------
-# --------------------
 
 
 def _packet_sendmsg(sk: PacketSock, msg: MsgHdr, size: int) -> int:
@@ -328,7 +327,6 @@ def _transmit(sk: PacketSock, skb: SkBuff) -> int:
 
 
 # -- the socket ------------------------------------------------------------------------------------
-# --------------------
 
 
 def _packet_create(net: Net, sock: Socket, protocol: int) -> int:
@@ -441,6 +439,7 @@ PACKET_OPS = ProtoOps(
     sendmsg=lambda sock, msg, size: _packet_sendmsg(sock.sk, msg, size),
     recvmsg=lambda sock, msg, size, flags: _packet_recvmsg(sock.sk, msg, size, flags),
     ioctl=datagram_ioctl,
+    if_ioctl=IfIoctl(DEVINET_COMMANDS, devinet_ioctl, inet_gifconf),
 )
 
 

@@ -297,15 +297,16 @@ class FqSched:
         """The band whose turn it is, by weight; None when no flow of any may send. Linux:
         fq_pband_head_select and the beginning of fq_dequeue.
         """
-        if not any(band.new_flows or band.old_flows for band in self.bands):
-            return None
-        while True:
-            band = self.bands[self.band_nr]
-            if band.credit > 0 and (band.new_flows or band.old_flows):
-                return band
+        band = self.bands[self.band_nr]
+        passed = 0
+        while band.credit <= 0 or not (band.new_flows or band.old_flows):
+            if passed == FQ_BANDS:
+                return None
             self.band_nr = (self.band_nr + 1) % FQ_BANDS
             band = self.bands[self.band_nr]
             band.credit = min(band.credit + band.quantum, band.quantum)
+            passed = passed + 1 if band.credit > 0 else 0
+        return band
 
     def _take(self, flow: FqFlow, band: FqBand, flows: deque[FqFlow], now: int) -> SkBuff | None:
         """The packet of the flow at the head of `flows`; None, and the flow is off that list, when

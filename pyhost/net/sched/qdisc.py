@@ -29,16 +29,15 @@ if TYPE_CHECKING:
     from pyhost.net.net_namespace import Net
 
 __all__ = [
-    "NOOP_OPS", "NOQUEUE_OPS", "TCQ_F_CAN_BYPASS", "TCQ_F_INVISIBLE", "TCQ_F_MQROOT",
-    "TCQ_F_ONETXQUEUE", "Options", "Qdisc", "QdiscClassOps", "QdiscOps", "no_options",
-    "psched_mtu", "qdisc_create", "qdisc_dequeue_peeked", "qdisc_destroy", "qdisc_peek_dequeued",
+    "NOOP_OPS", "NOQUEUE_OPS", "TCQ_F_CAN_BYPASS", "TCQ_F_MQROOT", "TCQ_F_ONETXQUEUE", "Options",
+    "Qdisc", "QdiscClassOps", "QdiscOps", "no_options", "psched_mtu", "qdisc_create",
+    "qdisc_dequeue_peeked", "qdisc_destroy", "qdisc_peek_dequeued", "qdisc_purge_queue",
     "qdisc_reset", "qdisc_root", "qdisc_tree_reduce_backlog",
 ]  # fmt: skip
 
 TCQ_F_CAN_BYPASS = 4
 TCQ_F_MQROOT = 8
 TCQ_F_ONETXQUEUE = 0x10
-TCQ_F_INVISIBLE = 0x80
 
 Options = Mapping[str, Any]
 """A discipline's options by the names of their netlink attributes, in small letters."""
@@ -203,6 +202,15 @@ def qdisc_tree_reduce_backlog(q: Qdisc, packets: int, size: int) -> None:
         parent.backlog -= size
         parent.drops += dropped
         parent = parent.parent_q
+
+
+def qdisc_purge_queue(q: Qdisc) -> None:
+    """Throw away what waits in a child that goes; its parents count it no longer. Linux:
+    qdisc_purge_queue.
+    """
+    packets, size = q.qlen, q.backlog
+    qdisc_reset(q)
+    qdisc_tree_reduce_backlog(q, packets, size)
 
 
 def qdisc_peek_dequeued(q: Qdisc) -> SkBuff | None:

@@ -19,6 +19,7 @@ from pyhost.net.sched.qdisc import (
     QdiscOps,
     qdisc_dequeue_peeked,
     qdisc_destroy,
+    qdisc_purge_queue,
     qdisc_reset,
 )
 from pyhost.net.sched.sch_fifo import PFIFO_OPS, fifo_create_dflt
@@ -100,14 +101,14 @@ def _change(q: Qdisc, options: Options) -> int:
     if len(prio2band) != TC_PRIO_MAX + 1 or max(prio2band) >= bands:
         return -EINVAL
     while len(prio.queues) > bands:
-        qdisc_destroy(prio.queues.pop())
+        unused = prio.queues.pop()
+        qdisc_purge_queue(unused)
+        qdisc_destroy(unused)
     prio.prio2band = prio2band
     limit = q.dev_queue.dev.tx_queue_len
     while len(prio.queues) < bands:
         classid = q.handle | len(prio.queues) + 1
         prio.queues.append(fifo_create_dflt(q, PFIFO_OPS, limit, classid))
-    q.qlen = sum(child.qlen for child in prio.queues)
-    q.backlog = sum(child.backlog for child in prio.queues)
     return 0
 
 
@@ -135,11 +136,10 @@ def _leaf(q: Qdisc, minor: int) -> Qdisc:
 
 
 def _graft(q: Qdisc, minor: int, new: Qdisc) -> Qdisc:
-    """Linux: prio_graft. What waited in the old child is lost, and counted no longer."""
+    """Linux: prio_graft, qdisc_replace."""
     old: Qdisc = q.priv.queues[minor - 1]
     q.priv.queues[minor - 1] = new
-    q.qlen -= old.qlen
-    q.backlog -= old.backlog
+    qdisc_purge_queue(old)
     return old
 
 

@@ -23,6 +23,7 @@ from pyhost.net.sched.qdisc import (
     QdiscOps,
     qdisc_dequeue_peeked,
     qdisc_destroy,
+    qdisc_purge_queue,
     qdisc_reset,
     qdisc_tree_reduce_backlog,
 )
@@ -64,7 +65,7 @@ class TbfSched:
         """What the two buckets would hold after a packet of `size` bytes; negative: too early by as
         much.
         """
-        elapsed = min(now - self.t_c, self.buffer)
+        elapsed = now - self.t_c
         ptokens = 0
         if self.peakrate:
             ptokens = min(elapsed + self.ptokens, self.mtu) - psched_l2t_ns(self.peakrate, size)
@@ -208,12 +209,11 @@ def _leaf(q: Qdisc, _: int) -> Qdisc:
 
 
 def _graft(q: Qdisc, _: int, new: Qdisc) -> Qdisc:
-    """Linux: tbf_graft."""
+    """Linux: tbf_graft, qdisc_replace."""
     tbf: TbfSched = q.priv
     old = tbf.child
     tbf.qdisc = new
-    q.qlen -= old.qlen
-    q.backlog -= old.backlog
+    qdisc_purge_queue(old)
     return old
 
 

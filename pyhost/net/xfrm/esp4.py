@@ -81,11 +81,9 @@ def esp_input(state: XfrmState, skb: SkBuff) -> str | None:
     packet = skb.to_bytes()
     _, seq = ESP_HDR.unpack_from(packet)
     if not state.replay.check(seq):
-        state.replay_failed += 1
         return "XfrmInStateSeqError"
     protected, icv = packet[:-icv_len], packet[-icv_len:]
     if not hmac.compare_digest(state.auth.icv(protected), icv):
-        state.integrity_failed += 1
         return "XfrmInStateProtoError"
     state.replay.advance(seq)
     pad, next_header = protected[-2], protected[-1]

@@ -119,10 +119,7 @@ class XfrmReplay:
 class XfrmState:
     """One security association, for one direction. Linux: struct xfrm_state."""
 
-    __slots__ = (
-        "auth", "bytes", "daddr", "integrity_failed", "mode", "packets", "replay", "replay_failed",
-        "reqid", "saddr", "spi",
-    )  # fmt: skip
+    __slots__ = ("auth", "bytes", "daddr", "mode", "packets", "replay", "reqid", "saddr", "spi")
 
     def __init__(
         self,
@@ -143,7 +140,6 @@ class XfrmState:
         self.reqid = reqid
         self.replay = XfrmReplay(replay_window)
         self.packets = self.bytes = 0
-        self.integrity_failed = self.replay_failed = 0
 
 
 class XfrmNet:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
+from pyhost.fs.ramfs import RamFs
 from pyhost.kernel.clock import NSEC_PER_SEC, VirtualClock
 from pyhost.kernel.kernel import Kernel
 from pyhost.net.core.dev import dev_open, net_dev_init, netif_carrier_on, register_netdevice
@@ -50,6 +51,7 @@ class DeviceHost:
     ) -> None:
         self.clock = clock
         self.kernel = Kernel(clock, name=f"{addr:#x}", seed=seed)
+        self.kernel.rootfs = RamFs(self.kernel)
         self.net = self.kernel.net = Net(self.kernel)
         net_dev_init(self.net)
         ipv4_offload_init(self.net)

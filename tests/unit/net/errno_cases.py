@@ -2,11 +2,12 @@
 
 The outcome is the errno's name, or the value of `out` where a call must succeed. The statements run
 as an unmodified program, on a machine of ours and under the real Linux; see test_errno_table.py.
+Those about options and ioctls are in errno_option_cases.py.
 """
 
 from __future__ import annotations
 
-__all__ = ["CASES", "PRELUDE"]
+__all__ = ["CALL_CASES", "PRELUDE"]
 
 PRELUDE = """
 import array, errno, fcntl, os, select, signal, socket, struct, threading, time
@@ -39,6 +40,12 @@ def conn():
     server, client = listener(), tcp()
     client.connect(server.getsockname())
     return client, keep(server.accept()[0])
+
+def unix_listener(name, backlog=8):
+    sk = unix()
+    sk.bind(name)
+    sk.listen(backlog)
+    return sk
 
 def upair():
     a, b = socketpair()
@@ -91,9 +98,7 @@ def signals(action):
         return errno.errorcode[error.errno]
 """
 
-IOCTL_INT = 'array.array("i", [0])'
-
-CASES: list[tuple[str, str, object]] = [
+CALL_CASES: list[tuple[str, str, object]] = [
     # -- socket, socketpair ------------------------------------------------------------------------
     ("socket of no family", "socket(0, 1)", "EAFNOSUPPORT"),
     ("socket of a family beyond all", "socket(1000, 1)", "EAFNOSUPPORT"),
@@ -138,7 +143,7 @@ CASES: list[tuple[str, str, object]] = [
     ("connect to a closed port", "tcp().connect((LO, free_port()))", "ECONNREFUSED"),
     ("connect twice", "a, b = conn(); a.connect(b.getsockname())", "EISCONN"),
     ("connect of a listener", "s = listener(); s.connect((LO, 9))", "EISCONN"),
-    ("connect to the broadcast address", "udp().connect(('255.255.255.255', 9))", "EACCES"),
+    ("connect to a broadcast address", "udp().connect(('127.255.255.255', 9))", "EACCES"),
     ("connect to a multicast group with TCP", "tcp().connect(('224.0.0.1', 9))", "ENETUNREACH"),
     ("connect without waiting",
      "s = tcp(); s.setblocking(False); s.connect(('127.0.0.1', listener().getsockname()[1]))",
@@ -146,13 +151,74 @@ CASES: list[tuple[str, str, object]] = [
     ("connect again after a refusal",
      "s = tcp(); p = (LO, free_port()); s.connect_ex(p); s.connect(p)", "ECONNREFUSED"),
     ("connect without waiting, then SO_ERROR",
-     "s = tcp(); s.setblocking(False); s.connect_ex((LO, free_port())); select.select([], [s], [])\n"
-     "out = errno.errorcode[s.getsockopt(1, 4)], s.getsockopt(1, 4)", ("ECONNREFUSED", 0)),
+     "s = tcp(); s.setblocking(False); s.connect_ex((LO, free_port()))\n"
+     "select.select([], [s], []); out = errno.errorcode[s.getsockopt(1, 4)], s.getsockopt(1, 4)",
+     ("ECONNREFUSED", 0)),
     ("connect without waiting, then again",
      "s = tcp(); s.setblocking(False); a = listener().getsockname(); s.connect_ex(a)\n"
      "select.select([], [s], []); out = s.connect_ex(a), errno.errorcode[s.connect_ex(a)]",
      (0, "EISCONN")),
-    ("connect of a unix socket to nowhere", "unix().connect('/no/such/socket')", "ENOENT"),
+    ("connect with SO_SNDTIMEO to a backlog that is full",
+     "s = listener(0); a = s.getsockname(); tcp().connect(a); c = tcp()\n"
+     "c.setsockopt(1, 21, struct.pack('ll', 0, 50000)); c.connect(a)", "EINPROGRESS"),
+    ("connect again while a connect is under way",
+     "s = listener(0); a = s.getsockname(); tcp().connect(a); c = tcp(); c.setblocking(False)\n"
+     "c.connect_ex(a); c.connect(a)", "EALREADY"),
+    ("send while a connect is under way",
+     "s = listener(0); a = s.getsockname(); tcp().connect(a); c = tcp(); c.setblocking(False)\n"
+     "c.connect_ex(a); c.send(b'x')", "EAGAIN"),
+    ("recv while a connect is under way",
+     "s = listener(0); a = s.getsockname(); tcp().connect(a); c = tcp(); c.setblocking(False)\n"
+     "c.connect_ex(a); c.recv(1)", "EAGAIN"),
+    ("getpeername while a connect is under way",
+     "s = listener(0); a = s.getsockname(); tcp().connect(a); c = tcp(); c.setblocking(False)\n"
+     "c.connect_ex(a); c.getpeername()", "ENOTCONN"),
+    ("poll while a connect is under way",
+     "s = listener(0); a = s.getsockname(); tcp().connect(a); c = tcp(); c.setblocking(False)\n"
+     "c.connect_ex(a); out = polled(c)", 0),
+    ("connect of a unix socket to nowhere", "unix().connect('\\0no such name')", "ECONNREFUSED"),
+    ("connect of a unix socket to one that does not listen",
+     "s = unix(); s.bind('\\0one'); unix().connect('\\0one')", "ECONNREFUSED"),
+    ("connect of a unix socket to a name that is gone",
+     "s = unix_listener('\\0gone'); s.close(); unix().connect('\\0gone')", "ECONNREFUSED"),
+    ("connect of a unix socket twice",
+     "unix_listener('\\0two'); s = unix(); s.connect('\\0two'); s.connect('\\0two')", "EISCONN"),
+    ("connect of a unix listener",
+     "s = unix_listener('\\0self'); s.connect('\\0self')", "EINVAL"),
+    ("connect of a unix socket to a full backlog",
+     "unix_listener('\\0full', 0); unix().connect('\\0full'); s = unix(); s.setblocking(False)\n"
+     "s.connect('\\0full')", "EAGAIN"),
+    ("bind of a unix socket to a name in use",
+     "unix_listener('\\0used'); unix().bind('\\0used')", "EADDRINUSE"),
+    ("bind of a unix socket twice",
+     "s = unix(); s.bind('\\0first'); s.bind('\\0second')", "EINVAL"),
+    ("listen on a unix socket without a name", "unix().listen(1)", "EINVAL"),
+    ("listen on a unix pair", "upair()[0].listen(1)", "EINVAL"),
+    ("accept on a unix socket that does not listen", "unix().accept()", "EINVAL"),
+    ("accept on a unix socket when nobody has come",
+     "s = unix_listener('\\0idle'); s.setblocking(False); s.accept()", "EAGAIN"),
+    ("accept on a unix socket after shutdown",
+     "s = unix_listener('\\0shut'); s.shutdown(SHUT_RD); s.accept()", "EINVAL"),
+    ("names of a unix connection",
+     "s = unix_listener('\\0names'); c = unix(); c.connect('\\0names'); a = keep(s.accept()[0])\n"
+     "out = c.getpeername(), c.getsockname(), a.getsockname(), a.getpeername()",
+     (b"\0names", "", b"\0names", "")),
+    ("name that a unix socket chooses itself",
+     "s = unix(); s.bind(''); n = s.getsockname(); out = len(n), n[:1]", (6, b"\0")),
+    ("data of a unix connection",
+     "s = unix_listener('\\0data'); c = unix(); c.connect('\\0data'); c.send(b'before')\n"
+     "a = keep(s.accept()[0]); a.send(b'answer'); out = a.recv(9), c.recv(9)",
+     (b"before", b"answer")),
+    ("poll of a unix listener",
+     "s = unix_listener('\\0poll'); n = polled(s) & 0x203F; c = unix(); c.connect('\\0poll')\n"
+     "out = n, polled(s) & 0x203F", (0, 1)),
+    ("end of a unix socket that has not read all",
+     "a, b = upair(); a.send(b'unread'); b.close(); n = polled(a) & 0x203F\n"
+     "out = n, signals(lambda: a.recv(1)), a.recv(1)", (0x201D, "ECONNRESET", b"")),
+    ("end of a unix listener sends away who waits",
+     "s = unix_listener('\\0end'); c = unix(); c.connect('\\0end'); s.close()\n"
+     "out = signals(lambda: c.recv(1)), polled(c) & 0x203F, c.recv(1)",
+     ("ECONNRESET", 0x2015, b"")),
     # -- names -------------------------------------------------------------------------------------
     ("getpeername without a peer", "tcp().getpeername()", "ENOTCONN"),
     ("getpeername of a listener", "listener().getpeername()", "ENOTCONN"),
@@ -189,7 +255,7 @@ CASES: list[tuple[str, str, object]] = [
     ("send of UDP without a peer", "udp().send(b'x')", "EDESTADDRREQ"),
     ("sendmsg of UDP without a peer", "udp().sendmsg([b'x'])", "EDESTADDRREQ"),
     ("sendto port 0", "udp().sendto(b'x', (LO, 0))", "EINVAL"),
-    ("sendto the broadcast address", "udp().sendto(b'x', ('255.255.255.255', 9))", "EACCES"),
+    ("sendto a broadcast address", "udp().sendto(b'x', ('127.255.255.255', 9))", "EACCES"),
     ("send of a datagram beyond 64 KiB", "udp().sendto(bytes(65508), (LO, 9))", "EMSGSIZE"),
     ("send of UDP out of band", "udp().sendto(b'x', MSG_OOB, (LO, 9))", "EOPNOTSUPP"),
     ("send of UDP after a refusal", "refused().send(b'x')", "ECONNREFUSED"),
@@ -256,152 +322,6 @@ CASES: list[tuple[str, str, object]] = [
     ("lseek of a socket", "os.lseek(tcp().fileno(), 0, 0)", "ESPIPE"),
     ("read of nothing from a socket without a connection",
      "out = os.read(tcp().fileno(), 0)", b""),
-    # -- options -----------------------------------------------------------------------------------
-    ("set an unknown socket option", "tcp().setsockopt(1, 999, 1)", "ENOPROTOOPT"),
-    ("get an unknown socket option", "tcp().getsockopt(1, 999)", "ENOPROTOOPT"),
-    ("set an option of an unknown level", "tcp().setsockopt(99, 1, 1)", "ENOPROTOOPT"),
-    ("get an option of an unknown level", "tcp().getsockopt(99, 1)", "EOPNOTSUPP"),
-    ("get an option of an unknown level from UDP", "udp().getsockopt(99, 1)", "EOPNOTSUPP"),
-    ("set an option of an unknown level of UDP", "udp().setsockopt(99, 1, 1)", "ENOPROTOOPT"),
-    ("set a short socket option", "tcp().setsockopt(1, 2, b'x')", "EINVAL"),
-    ("set an empty socket option", "tcp().setsockopt(1, 2, b'')", "EINVAL"),
-    ("set an option at no address", "tcp().setsockopt(1, 2, None, 4)", "EFAULT"),
-    ("set SO_TYPE", "tcp().setsockopt(1, 3, 1)", "ENOPROTOOPT"),
-    ("set SO_ERROR", "tcp().setsockopt(1, 4, 1)", "ENOPROTOOPT"),
-    ("set SO_PROTOCOL", "tcp().setsockopt(1, 38, 1)", "ENOPROTOOPT"),
-    ("set SO_DOMAIN", "tcp().setsockopt(1, 39, 1)", "ENOPROTOOPT"),
-    ("set SO_ACCEPTCONN", "tcp().setsockopt(1, 30, 1)", "ENOPROTOOPT"),
-    ("set SO_SNDLOWAT", "tcp().setsockopt(1, 19, 1)", "ENOPROTOOPT"),
-    ("set SO_PEERNAME", "tcp().setsockopt(1, 28, 1)", "ENOPROTOOPT"),
-    ("set SO_COOKIE", "tcp().setsockopt(1, 57, 1)", "ENOPROTOOPT"),
-    ("set a short SO_LINGER", "tcp().setsockopt(1, 13, 1)", "EINVAL"),
-    ("set a short SO_RCVTIMEO", "tcp().setsockopt(1, 20, 1)", "EINVAL"),
-    ("set SO_SNDTIMEO with too many microseconds",
-     "tcp().setsockopt(1, 21, struct.pack('ll', 0, 1000000))", "EDOM"),
-    ("set SO_RCVTIMEO below zero",
-     "s = tcp(); s.setsockopt(1, 20, struct.pack('ll', -1, 0)); out = s.getsockopt(1, 20, 16)",
-     bytes(16)),
-    ("get SO_RCVTIMEO_NEW",
-     "s = tcp(); s.setsockopt(1, 66, struct.pack('ll', 3, 4000)); out = s.getsockopt(1, 20, 16)",
-     (3).to_bytes(8, "little") + (4000).to_bytes(8, "little")),
-    ("set SO_BINDTODEVICE to no device", "tcp().setsockopt(1, 25, b'nodev\\0')", "ENODEV"),
-    ("set SO_ZEROCOPY to 2", "tcp().setsockopt(1, 60, 2)", "EINVAL"),
-    ("set SO_ZEROCOPY of a unix socket", "unix().setsockopt(1, 60, 1)", "EOPNOTSUPP"),
-    ("set SO_BUSY_POLL below zero", "tcp().setsockopt(1, 46, -1)", "EINVAL"),
-    ("set SO_PEEK_OFF of TCP", "s = tcp(); s.setsockopt(1, 42, 1); out = s.getsockopt(1, 42)", 1),
-    ("set SO_MAX_PACING_RATE short", "tcp().setsockopt(1, 47, b'x')", "EINVAL"),
-    ("set SO_TIMESTAMPING to unknown flags", "tcp().setsockopt(1, 37, 1 << 30)", "EINVAL"),
-    ("set SO_TXREHASH to 2", "tcp().setsockopt(1, 74, 2)", "EINVAL"),
-    ("set SO_RESERVE_MEM below zero", "tcp().setsockopt(1, 73, -1)", "EINVAL"),
-    ("set SO_RCVLOWAT below zero",
-     "s = tcp(); s.setsockopt(1, 18, -1); out = s.getsockopt(1, 18)", 0x7FFFFFFF),
-    ("set SO_RCVLOWAT to 0", "s = tcp(); s.setsockopt(1, 18, 0); out = s.getsockopt(1, 18)", 1),
-    ("set SO_PRIORITY to 6", "s = tcp(); s.setsockopt(1, 12, 6); out = s.getsockopt(1, 12)", 6),
-    ("set SO_ATTACH_FILTER of nothing", "tcp().setsockopt(1, 26, bytes(16))", "EINVAL"),
-    ("detach a filter that is not there", "tcp().setsockopt(1, 27, 0)", "ENOENT"),
-    ("get SO_PEERNAME without a peer", "tcp().getsockopt(1, 28, 16)", "ENOTCONN"),
-    ("get SO_PEERCRED of TCP", "out = tcp().getsockopt(1, 17, 12)",
-     bytes(4) + b"\xff" * 8),
-    ("get SO_TYPE, SO_PROTOCOL, SO_DOMAIN",
-     "s = udp(); out = [s.getsockopt(1, n) for n in (3, 38, 39)]", [2, 17, 2]),
-    ("get SO_ACCEPTCONN", "out = tcp().getsockopt(1, 30), listener().getsockopt(1, 30)", (0, 1)),
-    ("get SO_COOKIE", "s = tcp(); c = s.getsockopt(1, 57, 8)\n"
-     "out = c == s.getsockopt(1, 57, 8) != tcp().getsockopt(1, 57, 8)", True),
-    ("get SO_COOKIE short", "tcp().getsockopt(1, 57, 4)", "EINVAL"),
-    ("get SO_LINGER short", "s = tcp(); s.setsockopt(1, 13, struct.pack('ii', 1, 7))\n"
-     "out = s.getsockopt(1, 13, 8), s.getsockopt(1, 13, 4)",
-     (b"\1\0\0\0\7\0\0\0", b"\1\0\0\0")),
-    ("get an option into one byte", "out = listener().getsockopt(1, 30, 1)", b"\1"),
-    ("get SO_SNDBUF after SO_SNDBUF 0",
-     "s = tcp(); s.setsockopt(1, 7, 0); out = s.getsockopt(1, 7)", 4608),
-    ("get SO_RCVBUF after SO_RCVBUF 0",
-     "s = tcp(); s.setsockopt(1, 8, 0); out = s.getsockopt(1, 8)", 2304),
-    ("get SO_INCOMING_NAPI_ID", "out = tcp().getsockopt(1, 56)", 0),
-    ("get SO_BUSY_POLL", "out = tcp().getsockopt(1, 46)", 0),
-    ("set an unknown option of TCP", "tcp().setsockopt(6, 999, 1)", "ENOPROTOOPT"),
-    ("get an unknown option of TCP", "tcp().getsockopt(6, 999)", "ENOPROTOOPT"),
-    ("set a short option of TCP", "tcp().setsockopt(6, 1, b'x')", "EINVAL"),
-    ("set TCP_MAXSEG to 1", "tcp().setsockopt(6, 2, 1)", "EINVAL"),
-    ("set TCP_MAXSEG beyond 32 KiB", "tcp().setsockopt(6, 2, 32768)", "EINVAL"),
-    ("set TCP_KEEPIDLE to 0", "tcp().setsockopt(6, 4, 0)", "EINVAL"),
-    ("set TCP_KEEPINTVL to 32768", "tcp().setsockopt(6, 5, 32768)", "EINVAL"),
-    ("set TCP_KEEPCNT to 128", "tcp().setsockopt(6, 6, 128)", "EINVAL"),
-    ("set TCP_SYNCNT to 0", "tcp().setsockopt(6, 7, 0)", "EINVAL"),
-    ("set TCP_USER_TIMEOUT below zero", "tcp().setsockopt(6, 18, -1)", "EINVAL"),
-    ("set TCP_CONGESTION to an unknown name", "tcp().setsockopt(6, 13, b'nosuch')", "ENOENT"),
-    ("set TCP_CONGESTION to nothing", "tcp().setsockopt(6, 13, b'')", "EINVAL"),
-    ("set TCP_ULP to an unknown name", "tcp().setsockopt(6, 31, b'nosuch')", "ENOENT"),
-    ("set TCP_WINDOW_CLAMP to 0 while connected", "conn()[0].setsockopt(6, 10, 0)", "EINVAL"),
-    ("set TCP_FASTOPEN while connected", "conn()[0].setsockopt(6, 23, 1)", "EINVAL"),
-    ("set TCP_INQ to 2", "tcp().setsockopt(6, 36, 2)", "EINVAL"),
-    ("set TCP_INFO", "tcp().setsockopt(6, 11, 1)", "ENOPROTOOPT"),
-    ("set an option of TCP on UDP", "udp().setsockopt(6, 1, 1)", "ENOPROTOOPT"),
-    ("set an unknown option of UDP", "udp().setsockopt(17, 999, 1)", "ENOPROTOOPT"),
-    ("set UDP_SEGMENT beyond 64 KiB", "udp().setsockopt(17, 103, 65536)", "EINVAL"),
-    ("get an unknown option of UDP", "udp().getsockopt(17, 999)", "ENOPROTOOPT"),
-    ("set an unknown option of IP", "udp().setsockopt(0, 999, 1)", "ENOPROTOOPT"),
-    ("get an unknown option of IP", "udp().getsockopt(0, 999)", "ENOPROTOOPT"),
-    ("set IP_TTL to 0", "udp().setsockopt(0, 2, 0)", "EINVAL"),
-    ("set IP_TTL to 256", "udp().setsockopt(0, 2, 256)", "EINVAL"),
-    ("set IP_TTL as one byte", "s = udp(); s.setsockopt(0, 2, b'\\7'); out = s.getsockopt(0, 2)", 7),
-    ("set an empty IP_TTL", "udp().setsockopt(0, 2, b'')", "EINVAL"),
-    ("set IP_MTU_DISCOVER to 9", "udp().setsockopt(0, 10, 9)", "EINVAL"),
-    ("get IP_MTU without a peer", "udp().getsockopt(0, 14)", "ENOTCONN"),
-    ("set IP_HDRINCL of UDP", "udp().setsockopt(0, 3, 1)", "ENOPROTOOPT"),
-    ("set IP_MULTICAST_TTL of TCP", "tcp().setsockopt(0, 33, 1)", "EINVAL"),
-    ("set IP_MULTICAST_TTL to 256", "udp().setsockopt(0, 33, 256)", "EINVAL"),
-    ("leave a group that was not joined",
-     "udp().setsockopt(0, 36, inet_aton('224.1.2.3') + inet_aton('127.0.0.1'))", "EADDRNOTAVAIL"),
-    ("join something that is no group",
-     "udp().setsockopt(0, 35, inet_aton('10.1.2.3') + inet_aton('127.0.0.1'))", "EINVAL"),
-    ("join with a short argument", "udp().setsockopt(0, 35, b'1234')", "EINVAL"),
-    ("set an option of a unix socket's own level", "unix().setsockopt(0, 1, 1)", "EOPNOTSUPP"),
-    # -- ioctl, fcntl ------------------------------------------------------------------------------
-    ("ioctl that nobody knows", "fcntl.ioctl(tcp(), 0x1234)", "ENOTTY"),
-    ("ioctl for the terminal's size", "os.get_terminal_size(tcp().fileno())", "ENOTTY"),
-    ("SIOCINQ of a listener", "fcntl.ioctl(listener(), 0x541B, b'1234')", "EINVAL"),
-    ("SIOCINQ",
-     "a, b = conn(); b.send(b'12345'); time.sleep(0.05)\n"
-     "out = struct.unpack('i', fcntl.ioctl(a, 0x541B, b'1234'))[0]", 5),
-    ("SIOCINQ of UDP",
-     "s = udp(); s.bind((LO, 0)); s.connect(s.getsockname()); s.send(b'123'); s.send(b'1')\n"
-     "out = struct.unpack('i', fcntl.ioctl(s, 0x541B, b'1234'))[0]", 3),
-    ("SIOCINQ of a unix pair",
-     "a, b = upair(); a.send(b'123'); a.send(b'1')\n"
-     "out = struct.unpack('i', fcntl.ioctl(b, 0x541B, b'1234'))[0]", 4),
-    ("SIOCOUTQ of an idle connection",
-     "out = struct.unpack('i', fcntl.ioctl(conn()[0], 0x5411, b'1234'))[0]", 0),
-    ("SIOCATMARK", "out = struct.unpack('i', fcntl.ioctl(conn()[0], 0x8905, b'1234'))[0]", 0),
-    ("FIONBIO", "a, b = conn(); fcntl.ioctl(a, 0x5421, struct.pack('i', 1)); a.recv(1)", "EAGAIN"),
-    ("FIOCLEX", "s = tcp(); fcntl.fcntl(s, 2, 0); fcntl.ioctl(s, 0x5451)\n"
-     "out = fcntl.fcntl(s, 1)", 1),
-    ("SIOCGPGRP", "out = struct.unpack('i', fcntl.ioctl(tcp(), 0x8904, b'1234'))[0]", 0),
-    ("SIOCGIFADDR of lo",
-     "out = fcntl.ioctl(udp(), 0x8915, struct.pack('16s24x', b'lo'))[20:24]", b"\x7f\0\0\1"),
-    ("SIOCGIFNETMASK of lo",
-     "out = fcntl.ioctl(udp(), 0x891B, struct.pack('16s24x', b'lo'))[20:24]", b"\xff\0\0\0"),
-    ("SIOCGIFADDR of no device",
-     "fcntl.ioctl(udp(), 0x8915, struct.pack('16s24x', b'nodev'))", "ENODEV"),
-    ("SIOCGIFINDEX of lo",
-     "out = struct.unpack('16si20x', fcntl.ioctl(udp(), 0x8933, struct.pack('16s24x', b'lo')))[1]",
-     1),
-    ("SIOCGIFINDEX of no device",
-     "fcntl.ioctl(udp(), 0x8933, struct.pack('16s24x', b'nodev'))", "ENODEV"),
-    ("SIOCGIFMTU of lo",
-     "out = struct.unpack('16si20x', fcntl.ioctl(udp(), 0x8921, struct.pack('16s24x', b'lo')))[1]",
-     65536),
-    ("SIOCGIFFLAGS of lo",
-     "out = struct.unpack('16sh22x', fcntl.ioctl(udp(), 0x8913, struct.pack('16s24x', b'lo')))[1]",
-     0x49),
-    ("SIOCGIFHWADDR of lo",
-     "out = fcntl.ioctl(udp(), 0x8927, struct.pack('16s24x', b'lo'))[16:24]",
-     b"\x04\x03" + bytes(6)),
-    ("SIOCGIFNAME of 1",
-     "out = fcntl.ioctl(udp(), 0x8910, struct.pack('16si20x', b'', 1))[:3]", b"lo\0"),
-    ("SIOCGIFADDR of a unix socket",
-     "out = fcntl.ioctl(unix(), 0x8933, struct.pack('16s24x', b'lo'))[16:20]", b"\1\0\0\0"),
-    ("fcntl that nobody knows", "fcntl.fcntl(tcp(), 9999)", "EINVAL"),
-    ("F_DUPFD below zero", "fcntl.fcntl(tcp(), 0, -1)", "EINVAL"),
     # -- poll, select, epoll -----------------------------------------------------------------------
     ("poll of a new TCP socket", "out = polled(tcp()) & ~0x300", 0x14),
     ("poll of a new UDP socket", "out = polled(udp()) & 0x203F", 0x4),
@@ -424,6 +344,16 @@ CASES: list[tuple[str, str, object]] = [
      "out = polled(s) & 0x203F", 0x201D),
     ("poll of urgent data",
      "a, b = conn(); b.send(b'x', MSG_OOB); time.sleep(0.05); out = polled(a) & 0x203F", 0x6),
+    ("select of an urgent byte",
+     "a, b = conn(); b.send(b'x', MSG_OOB); time.sleep(0.05)\n"
+     "out = [len(ready) for ready in select.select([a], [a], [a], 0)]", [0, 1, 1]),
+    ("recv of an urgent byte",
+     "a, b = conn(); b.send(b'abc', MSG_OOB); time.sleep(0.05)\n"
+     "out = a.recv(9), a.recv(1, MSG_OOB), signals(lambda: a.recv(1, MSG_OOB))",
+     (b"ab", b"c", "EINVAL")),
+    ("SIOCATMARK at an urgent byte",
+     "a, b = conn(); b.send(b'x', MSG_OOB); time.sleep(0.05)\n"
+     "out = struct.unpack('i', fcntl.ioctl(a, 0x8905, b'1234'))[0]", 1),
     ("poll of a pipe's end whose other is closed",
      "r, w = os.pipe(); os.close(w); out = polled(r); os.close(r)", 0x10),
     ("poll of a pipe's end that nobody reads",
@@ -434,9 +364,6 @@ CASES: list[tuple[str, str, object]] = [
      "s = tcp(); fd = s.fileno(); s.close(); out = polled(fd)", 0x20),
     ("select of a closed descriptor",
      "s = tcp(); fd = s.fileno(); s.close(); select.select([fd], [], [], 0)", "EBADF"),
-    ("select of an urgent byte",
-     "a, b = conn(); b.send(b'x', MSG_OOB); time.sleep(0.05)\n"
-     "out = [len(ready) for ready in select.select([a], [a], [a], 0)]", [0, 1, 1]),
     ("epoll_ctl adds twice", "s = tcp(); e = edge(s, 1); e.register(s, 1)", "EEXIST"),
     ("epoll_ctl changes what is not there", "edge(tcp(), 1).modify(tcp(), 1)", "ENOENT"),
     ("epoll_ctl takes away what is not there", "edge(tcp(), 1).unregister(tcp())", "ENOENT"),
@@ -447,7 +374,7 @@ CASES: list[tuple[str, str, object]] = [
     ("epoll_ctl of a regular file",
      "f = keep(open(__file__)); edge(f, 1)", "EPERM"),
     ("epoll_ctl of a closed descriptor",
-     "s = tcp(); fd = s.fileno(); s.close(); edge(fd, 1)", "EBADF"),
+     "s = tcp(); fd = s.fileno(); e = edge(tcp(), 1); s.close(); e.register(fd, 1)", "EBADF"),
     ("epoll_ctl on a socket", "select.epoll.fromfd(os.dup(tcp().fileno())).register(tcp())",
      "EINVAL"),
     ("epoll_ctl changes an exclusive one",
@@ -494,12 +421,13 @@ CASES: list[tuple[str, str, object]] = [
      (3, True)),
     ("epoll_wait that times out",
      "t = time.monotonic(); n = edge(listener(), 1).poll(0.05)\n"
-     "out = n, time.monotonic() - t >= 0.05", ([], True)),
+     "out = n, time.monotonic() - t > 0.049", ([], True)),
     # -- pipes and files towards sockets -----------------------------------------------------------
     ("sendfile after shutdown",
      "a, b = conn(); a.shutdown(1); f = keep(open(__file__, 'rb'))\n"
      "os.sendfile(a.fileno(), f.fileno(), 0, 10)", "EPIPE"),
-    ("sendfile from a socket", "a, b = conn(); os.sendfile(a.fileno(), b.fileno(), 0, 10)", "ESPIPE"),
+    ("sendfile from a socket",
+     "a, b = conn(); os.sendfile(a.fileno(), b.fileno(), 0, 10)", "ESPIPE"),
     ("splice after shutdown",
      "a, b = conn(); a.shutdown(1); r, w = os.pipe(); os.write(w, b'x')\n"
      "os.splice(r, a.fileno(), 1)", "EPIPE"),
@@ -507,7 +435,7 @@ CASES: list[tuple[str, str, object]] = [
      "a, b = conn(); os.splice(a.fileno(), b.fileno(), 1)", "EINVAL"),
     ("splice with an offset of a socket",
      "a, b = conn(); r, w = os.pipe(); os.write(w, b'x')\n"
-     "os.splice(r, a.fileno(), 1, None, 3)", "ESPIPE"),
+     "os.splice(r, a.fileno(), 1, None, 3)", "EINVAL"),
     ("write to a pipe that nobody reads",
      "r, w = os.pipe(); os.close(r); os.write(w, b'x')", "EPIPE"),
     ("dup2 to a descriptor beyond all", "os.dup2(tcp().fileno(), 1 << 30)", "EBADF"),

@@ -1,6 +1,6 @@
 """What the socket calls return when something is wrong, case by case.
 
-The cases of errno_cases.py run as one program on a machine of ours and one under the real Linux, so
+The cases run as one program on a machine of ours and one under the real Linux, so
 the real kernel is the judge of both the program's outcome and the table's.
 """
 
@@ -12,10 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.net.errno_cases import CASES, PRELUDE
+from tests.unit.net.errno_cases import CALL_CASES, PRELUDE
+from tests.unit.net.errno_option_cases import OPTION_CASES
 from tests.unit.user.conftest import Host
 
+CASES = CALL_CASES + OPTION_CASES
+
 HARNESS = """
+errno.errorcode[errno.EOPNOTSUPP] = "EOPNOTSUPP"
+
 def run(name, body):
     scope = dict(globals())
     try:

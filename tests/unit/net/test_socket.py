@@ -510,7 +510,7 @@ class TestSending:
     @pytest.mark.parametrize(
         ("fields", "error"),
         [
-            ((0, 1 << 31, 0, 0, 0, 0, 0), EINVAL),
+            ((4096, 1 << 31, 0, 0, 0, 0, 0), EINVAL),
             ((4096, 16, 0, 0, 0, 0, 0), EFAULT),
             ((0, 0, 4096, 1, 0, 0, 0), EFAULT),
             ((0, 0, 4096, 1025, 0, 0, 0), EMSGSIZE),

@@ -1,4 +1,4 @@
-"""Pairs of AF_UNIX sockets."""
+"""AF_UNIX stream sockets: pairs, and connections by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from pyhost.kernel.kernel import Kernel
 from pyhost.kernel.process import SIGPIPE
 from pyhost.net.unix import unix_init
-from pyhost.uapi.errno import EAGAIN, EFAULT, EINVAL, ENOTCONN, EOPNOTSUPP, EPIPE, ESOCKTNOSUPPORT
+from pyhost.uapi.errno import (
+    EADDRINUSE,
+    EAGAIN,
+    ECONNREFUSED,
+    EFAULT,
+    EINVAL,
+    ENOENT,
+    ENOTCONN,
+    ENXIO,
+    EPIPE,
+    ESOCKTNOSUPPORT,
+)
+from pyhost.uapi.fcntl import O_RDONLY
 from pyhost.uapi.poll import POLLHUP, POLLIN, POLLOUT, POLLRDHUP
 from pyhost.uapi.socket import (
     AF_UNIX,
@@ -147,10 +159,67 @@ def test_what_it_does_not_do(kernel: Kernel) -> None:
         assert p("socketpair", AF_UNIX, SOCK_DGRAM, 0, p.room(8)) == -ESOCKTNOSUPPORT
         fd = p("socket", AF_UNIX, SOCK_STREAM, 0)
         assert p.write(fd, b"x") == -ENOTCONN
-        assert p("read", fd, p.room(1), 1) == -ENOTCONN
-        assert p("listen", fd, 1) == -EOPNOTSUPP
+        assert p("read", fd, p.room(1), 1) == -EINVAL
+        assert p("listen", fd, 1) == -EINVAL
         assert p("shutdown", fd, 9) == -EINVAL
         assert p("socketpair", AF_UNIX, SOCK_STREAM, 0, 4096) == -EFAULT
 
     run_in_process(kernel, program)
+    assert_nothing_left(kernel)
+
+
+def sockaddr_un(p: Program, path: bytes) -> tuple[int, int]:
+    """Address and length of a struct sockaddr_un."""
+    raw = struct.pack("<H", AF_UNIX) + path
+    return p.store(raw), len(raw)
+
+
+def test_a_path_outlives_its_socket_until_it_is_unlinked(kernel: Kernel) -> None:
+    def program(p: Program) -> None:
+        server, client = (p("socket", AF_UNIX, SOCK_STREAM, 0) for _ in "12")
+        name = sockaddr_un(p, b"/sock\0")
+        assert p("connect", client, *name) == -ENOENT
+        assert p("bind", server, *name) == 0
+        assert p.open("/sock", O_RDONLY) == -ENXIO
+        assert p("connect", client, *name) == -ECONNREFUSED
+        assert p("listen", server, 1) == 0
+        assert p("connect", client, *name) == 0
+        length = p.store(struct.pack("i", 110))
+        got = p.room(110)
+        assert p("getpeername", client, got, length) == 0
+        assert p.load(got, p.load_int(length)) == struct.pack("<H", AF_UNIX) + b"/sock\0"
+        assert p("close", server) == p("close", client) == 0
+        again = p("socket", AF_UNIX, SOCK_STREAM, 0)
+        assert p("connect", again, *name) == -ECONNREFUSED
+        assert p("bind", again, *name) == -EADDRINUSE
+        assert kernel.rootfs.unlink("/sock") == 0
+        assert p("bind", again, *name) == 0
+
+    run_in_process(kernel, program)
+    assert_nothing_left(kernel)
+
+
+def test_connect_sleeps_while_the_backlog_is_full(kernel: Kernel) -> None:
+    events: list[str] = []
+
+    def program(p: Program) -> None:
+        server, *clients = (p("socket", AF_UNIX, SOCK_STREAM, 0) for _ in "1234")
+        name = sockaddr_un(p, b"\0name")
+        assert p("bind", server, *name) == p("listen", server, 0) == 0
+        assert p("connect", clients[0], *name) == 0
+
+        def second() -> None:
+            assert p("connect", clients[1], *name) == 0
+            events.append("connected")
+
+        p.spawn(second)
+        p("nanosleep", p.store(struct.pack("qq", 1, 0)), 0)
+        events.append("accept")
+        accepted = p("accept4", server, 0, 0, 0)
+        p("nanosleep", p.store(struct.pack("qq", 1, 0)), 0)
+        assert p("getsockopt", accepted, 1, 17, cred := p.room(12), p.store(b"\x0c\0\0\0")) == 0
+        assert p.load_int(cred) == p.process.pid
+
+    run_in_process(kernel, program)
+    assert events == ["accept", "connected"]
     assert_nothing_left(kernel)

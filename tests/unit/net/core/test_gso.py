@@ -400,3 +400,16 @@ def test_the_wire_length_of_udp_counts_headers_once_a_datagram() -> None:
     skb = udp_super_packet(host, bytes(3500), 1000)
     assert qdisc_pkt_len(skb) == 4 * 42 + 3500
     consume_skb(skb)
+
+
+def test_a_frame_of_more_pieces_than_a_packet_may_have_is_copied() -> None:
+    host = DeviceHost(VirtualClock())
+    parts = [bytes([at]) * 40 for at in range(60)]
+    skb = frag_list_packet(host, parts, False)
+    frames = skb_gso_segment(skb, SG)
+    assert isinstance(frames, list)
+    assert [frame.shinfo.nr_frags for frame in frames] == [0, 0, 10]
+    assert b"".join(content(Ether(frame.to_bytes())) for frame in frames) == b"".join(parts)
+    for frame in (*frames, skb):
+        consume_skb(frame)
+    assert host.net.skbs.alive == 0

@@ -8,6 +8,7 @@ from scapy.layers.l2 import ARP
 from pyhost.kernel.clock import VirtualClock
 from pyhost.net.core import neighbour
 from pyhost.net.core.neighbour import (
+    NEIGH_UPDATE_F_OVERRIDE,
     NUD_DELAY,
     NUD_FAILED,
     NUD_INCOMPLETE,
@@ -17,6 +18,7 @@ from pyhost.net.core.neighbour import (
     NUD_STALE,
     Neighbour,
     neigh_confirm,
+    neigh_event_send,
     neigh_lookup,
     neigh_lookup_or_create,
     neigh_output,
@@ -237,3 +239,27 @@ def test_every_transition_of_the_table_leads_to_a_known_state() -> None:
         assert new in neighbour.NUD_NAMES
         assert state != new
         assert event
+
+
+@pytest.mark.parametrize(("unused", "state"), [(1, NUD_DELAY), (6, NUD_STALE)])
+def test_an_entry_in_use_is_checked_when_its_time_is_over_an_idle_one_is_left(
+    unused: int, state: int
+) -> None:
+    clock, _, _, neigh = resolved()
+    end = neigh.confirmed + neigh.reachable_time
+    clock.run(until=end - seconds(unused))
+    assert neigh_event_send(neigh, None)
+    clock.run(until=end)
+    assert neigh.nud_state == state
+
+
+def test_a_new_address_that_nobody_confirmed_is_asked_however_fresh_the_old_one_was() -> None:
+    clock, a, _, neigh = resolved()
+    neigh_confirm(a.net, a.dev, B_ADDR)
+    other = bytes.fromhex("020000000099")
+    neigh_update(neigh, other, NUD_STALE, NEIGH_UPDATE_F_OVERRIDE)
+    a.output(B_ADDR)
+    assert neigh.nud_state == NUD_DELAY
+    clock.run(until=clock.now + seconds(5))
+    assert neigh.nud_state == NUD_PROBE
+    assert a.sent()[-1].dst == "02:00:00:00:00:99"

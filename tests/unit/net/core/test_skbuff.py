@@ -353,23 +353,6 @@ def test_expand_head_keeps_bytes_headers_and_frags(pool: SkbPool) -> None:
     consume_skb(skb)
 
 
-def test_cow_head_copies_only_when_it_must(pool: SkbPool) -> None:
-    skb = new_skb(pool, reserve=32)
-    skb.put_data(b"data")
-    head = skb.head
-    skb.cow_head(32)
-    assert skb.head == head
-    skb.cow_head(33)
-    assert skb.head != head
-    assert skb.headroom >= 33
-    twin = skb.clone()
-    head = skb.head
-    skb.cow_head(0)
-    assert skb.head != head == twin.head
-    consume_skb(twin)
-    consume_skb(skb)
-
-
 def test_pulling_into_a_frag_list_that_a_clone_shares_leaves_the_clone_alone(pool: SkbPool) -> None:
     skb = build(pool, b"head", [], [b"abcdef"])
     twin = skb.clone()
@@ -562,7 +545,7 @@ steps = st.lists(
     st.tuples(
         st.sampled_from(
             ["push", "pull", "put", "trim", "may_pull", "linearize", "clone", "drop_clone",
-             "expand_head", "cow_head", "copy"]
+             "expand_head", "copy"]
         ),
         st.integers(0, 200),
     ),
@@ -612,9 +595,6 @@ def apply(skb: SkBuff, model: bytes, name: str, size: int) -> tuple[SkBuff, byte
         assert skb.data_len == 0
     elif name == "expand_head":
         skb.expand_head(size, size)
-    elif name == "cow_head":
-        skb.cow_head(size)
-        assert skb.headroom >= size
     elif name == "copy":
         copy = skb.pskb_copy()
         assert copy is not None

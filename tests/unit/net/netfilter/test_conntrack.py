@@ -245,3 +245,15 @@ def test_a_new_connection_may_take_the_ports_of_one_in_time_wait() -> None:
     (new,) = connections(traffic)
     assert new is not old
     assert STATE_NAMES[new.proto.state] == "SYN_SENT"
+
+
+def test_a_datagram_without_a_checksum_is_tracked_and_one_with_a_wrong_one_is_not() -> None:
+    traffic = Traffic("iptables -A INPUT -m conntrack --ctstate INVALID")
+    receiver = Udp(traffic.a.kernel, 7)
+    bare = IP(src="10.0.0.2", dst="10.0.0.1") / UDP(sport=9, dport=7, chksum=0) / b"bare"
+    from_b(traffic, bare)
+    assert len(connections(traffic)) == 1
+    assert receiver.recv()[0] == b"bare"
+    wrong = IP(src="10.0.0.2", dst="10.0.0.1") / UDP(sport=10, dport=7, chksum=1) / b"wrong"
+    from_b(traffic, wrong)
+    assert len(connections(traffic)) == 1

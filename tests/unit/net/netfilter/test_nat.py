@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -194,3 +195,31 @@ def test_what_a_router_answers_to_a_translated_ping_finds_its_way_back() -> None
     # The connection began outside: its answers keep the address that was asked.
     assert (answer[IP].src, answer[ICMP].type) == ("10.0.0.1", 0)
     assert checksums_are_good(answer)
+
+
+@pytest.mark.parametrize(("option", "fewest", "most"), [("--persistent", 1, 1), ("", 3, 30)])
+def test_a_client_keeps_its_address_whatever_it_talks_to_when_that_was_asked_for(
+    option: str, fewest: int, most: int
+) -> None:
+    rule = f"iptables -t nat -A POSTROUTING -j SNAT --to-source 10.0.0.70-10.0.0.99 {option}"
+    traffic = Traffic(rule)
+    for host in range(100, 110):
+        sender = Udp(traffic.a.kernel, 2000 + host)
+        target = (B_ADDR & ~0xFF | host, 9)
+        in_task(traffic.a.kernel, partial(sender.send, b"x", target), traffic.soon)
+    conns = {ct for ct, _ in traffic.a.net.ct.hash.values()}
+    assert len(conns) == 10
+    assert fewest <= len({ct.tuples[1].dst for ct in conns}) <= most
+
+
+def test_a_source_is_translated_to_the_same_address_and_port_for_every_destination() -> None:
+    """So that its peers can reach it (RFC 4787 section 4.1)."""
+    rule = "iptables -t nat -A POSTROUTING -p udp -j SNAT --to-source 10.0.0.70-10.0.0.99:3000-3999"
+    traffic = Traffic(rule)
+    sender = Udp(traffic.a.kernel, 2000)
+    for host in range(100, 110):
+        target = (B_ADDR & ~0xFF | host, 9)
+        in_task(traffic.a.kernel, partial(sender.send, b"x", target), traffic.soon)
+    conns = {ct for ct, _ in traffic.a.net.ct.hash.values()}
+    assert len(conns) == 10
+    assert len({(ct.tuples[1].dst, ct.tuples[1].dport) for ct in conns}) == 1

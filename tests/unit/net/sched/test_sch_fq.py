@@ -251,3 +251,64 @@ def test_a_lower_limit_throws_out_what_is_too_much() -> None:
 def test_values_out_of_bounds_are_refused(options: str) -> None:
     with pytest.raises(CommandError, match="Invalid argument"):
         SchedHost(f"fq {options}")
+
+
+def test_tcp_paces_its_packets_itself_so_they_may_take_the_fast_path() -> None:
+    host = SchedHost("fq")
+    owner = Owner(1_000_000, protocol=6)
+    owner.sk_max_pacing_rate = 1_000_000
+    host.send(owner.own(host.udp()))
+    assert host.q.priv.stats["fastpath"] == 1
+
+
+def test_the_fast_path_is_shut_while_a_flow_waits_whose_time_has_come() -> None:
+    host = SchedHost("fq")
+    due = Owner().own(host.udp(tag=1))
+    due.tstamp = MS
+    host.send(due)
+    host.stop()
+    host.run(until=2 * MS)
+    host.send(Owner().own(host.udp(port=2, tag=2)))
+    assert host.q.priv.stats["fastpath"] == 0
+    host.wake()
+    assert sorted(host.tags()) == [1, 2]
+
+
+@pytest.mark.parametrize(("woken", "next_at"), [(1_300_000, 2_000_000), (6_000_000, 6_500_000)])
+def test_who_left_late_makes_up_for_it_by_half_of_the_gap_at_most(woken: int, next_at: int) -> None:
+    host = SchedHost("fq quantum 1000 initial_quantum 1000")
+    owner = Owner(1_000_000)
+    owner.sk_max_pacing_rate = 1_000_000
+    for _ in range(3):
+        host.send(owner.own(host.udp()))
+    host.stop()
+    host.run(until=woken)
+    host.wake()
+    assert host.times() == [0, woken, next_at]
+
+
+@pytest.mark.parametrize(("idle", "in_a_row"), [(10 * MS, 2), (50 * MS, 4)])
+def test_a_flow_that_was_idle_for_long_begins_with_a_whole_quantum(
+    idle: int, in_a_row: int
+) -> None:
+    """It went 1500 bytes beyond its 1000 and had 500 left after two rounds."""
+    host = SchedHost("fq quantum 1000 initial_quantum 1000")
+    now = 0
+
+    def send(owner: Owner, port: int, size: int, wait: int) -> None:
+        skb = owner.own(host.udp(port, size))
+        skb.tstamp = now + wait
+        host.send(skb)
+
+    first, second = Owner(), Owner()
+    send(Owner(), 3, 300, NSEC_PER_SEC)
+    send(first, 1, 2500, 1)
+    now = idle
+    host.run(until=now)
+    host.stop()
+    for _ in range(5):
+        send(first, 1, 300, 1)
+    send(second, 2, 300, 1)
+    host.run(until=now + 1)
+    host.wake()
+    assert host.ports() == [1] + [1] * in_a_row + [2] + [1] * (5 - in_a_row) + [3]

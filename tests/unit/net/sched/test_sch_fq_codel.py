@@ -7,8 +7,10 @@ from scapy.layers.inet import IP, UDP
 
 from pyhost.admin.errors import CommandError
 from pyhost.kernel.clock import NSEC_PER_SEC
+from pyhost.net.core.drop_reason import QDISC_DROP
 from pyhost.net.core.netdevice import NET_XMIT_CN
-from pyhost.net.sched.codel import CodelParams
+from pyhost.net.core.skbuff import SkBuff, kfree_skb_reason
+from pyhost.net.sched.codel import Codel, CodelParams, CodelVars
 from pyhost.net.sched.qdisc import Qdisc
 from tests.unit.net.sched.sched_host import SchedHost
 
@@ -191,3 +193,81 @@ def test_the_number_of_flows_is_fixed_at_birth() -> None:
     assert len(host.q.priv.flows) == 16
     host.wake()
     assert len({packet[UDP].sport for packet in host.packets()}) == 200
+
+
+def test_half_of_the_fattest_queue_goes_at_once() -> None:
+    host = SchedHost("fq_codel limit 10")
+    host.stop()
+    for _ in range(11):
+        host.send(host.udp())
+    # The first has left the flow for the driver already, and is counted with those that wait.
+    assert (host.q.drops, host.q.qlen) == (5, 6)
+
+
+def test_a_flow_that_ran_empty_waits_for_the_old_ones_before_it_is_new_again() -> None:
+    host = SchedHost("fq_codel quantum 1000")
+    q, ports = host.q, []
+
+    def put(port: int, size: int) -> None:
+        assert q.enqueue is not None
+        assert q.enqueue(host.udp(port, size), q, []) == 0
+
+    def take() -> None:
+        skb = q.dequeue(q)
+        assert skb is not None
+        ports.append(skb.buf[skb.transport_header + 1])
+        kfree_skb_reason(skb, QDISC_DROP)
+
+    for port, size in ((1, 900), (1, 900), (1, 100), (1, 100), (2, 300)):
+        put(port, size)
+    for _ in range(4):
+        take()
+    put(2, 300)
+    take()
+    take()
+    assert ports == [1, 1, 2, 1, 1, 2]
+
+
+class Line(Codel):
+    """A queue of packets that have all waited for `delay`, and that is never empty."""
+
+    def __init__(self, host: SchedHost) -> None:
+        super().__init__(1514)
+        self.cparams.ecn = False
+        self.host = host
+        self.vars = CodelVars()
+        self.now = self.delay = 0
+
+    def take(self, queue: CodelVars) -> tuple[SkBuff, int]:
+        return self.host.udp(), self.now - self.delay
+
+    def discard(self, skb: SkBuff) -> None:
+        kfree_skb_reason(skb, QDISC_DROP)
+
+    def backlog_bytes(self) -> int:
+        return 100_000
+
+    def run(self, ms: int, delay: int) -> None:
+        """A packet leaves every millisecond."""
+        self.delay = delay
+        for _ in range(ms):
+            self.now += MS
+            skb = self.codel_dequeue(self.vars, self.now)
+            assert skb is not None
+            kfree_skb_reason(skb, QDISC_DROP)
+
+
+@pytest.mark.parametrize(("quiet_ms", "goes_on"), [(50, True), (2000, False)])
+def test_dropping_goes_on_at_its_rate_when_the_queue_stands_again_soon(
+    quiet_ms: int, goes_on: bool
+) -> None:
+    line = Line(SchedHost())
+    line.run(1000, delay=10 * MS)
+    reached = line.vars.count
+    assert reached > 10
+    line.run(quiet_ms, delay=0)
+    assert not line.vars.dropping
+    line.run(102, delay=10 * MS)
+    assert line.vars.dropping
+    assert line.vars.count == (reached - 1 if goes_on else 1)
+    assert line.host.net.skbs.alive == 0

@@ -150,3 +150,18 @@ def test_a_qdisc_that_is_taken_out_wakes_nobody() -> None:
 def test_rate_burst_and_limit_are_required(size: str) -> None:
     with pytest.raises(CommandError, match="required"):
         SchedHost(f"tbf {size}")
+
+
+@pytest.mark.parametrize("qdisc", ["tbf rate 8kbit burst 1514 limit 10mb", "prio"])
+def test_what_a_grafted_child_throws_away_is_counted_by_no_ancestor(qdisc: str) -> None:
+    host = SchedHost("handle 1: prio")
+    host.tc(f"qdisc add dev eth0 parent 1:2 handle 2: {qdisc}")
+    host.stop()
+    for _ in range(6):
+        host.send(host.udp())
+    assert host.q.qlen >= 4
+    host.tc("qdisc replace dev eth0 parent 2:1 handle 3: pfifo")
+    host.tc("qdisc replace dev eth0 parent 2:2 handle 4: pfifo") if qdisc == "prio" else None
+    root = host.q
+    held = len(root.gso_skb)
+    assert (root.qlen, host.dev.qdisc_hash[2 << 16].qlen) == (held, 0)

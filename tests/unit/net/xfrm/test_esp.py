@@ -252,3 +252,23 @@ def test_the_replay_window_takes_each_number_once_and_none_too_old(
         if results[-1]:
             replay.advance(seq)
     assert results == good
+
+
+@pytest.mark.parametrize(("wanted", "counted"), [((1, 2), {}), ((2, 1), {"XfrmInTmplMismatch": 1})])
+def test_a_policy_names_what_was_done_first_first(
+    wanted: tuple[int, int], counted: dict[str, int]
+) -> None:
+    """The sender wraps for association 1 and that for association 2; the receiver unwraps 2, 1."""
+    traffic = Traffic()
+    for host, direction, order in ((traffic.a, "out", (1, 2)), (traffic.b, "in", wanted)):
+        for number in (1, 2):
+            spi = 0x2000 + number
+            state = STATE.format(src=A, dst=B, spi=spi, mode="transport", key=KEY.hex())
+            traffic.admin(f"{state} reqid {number}", host)
+        templates = "".join(f" tmpl proto esp reqid {n} mode transport" for n in order)
+        traffic.admin(f"ip xfrm policy add src {A} dst {B} dir {direction}{templates}", host)
+    traffic.udp()
+    (frame,) = traffic.on_the_wire(IP)
+    assert frame[IP].proto == 50
+    mib = traffic.b.net.mib
+    assert {name: count for name, count in mib.items() if name.startswith("XfrmIn")} == counted
