@@ -5,5 +5,5 @@
                                  └─ commands, code
 
 `run` plays one script on one machine; it is the other end of the machine's wire. Who makes machine
-and wire, and for how many scripts, is not decided here (`tb/packetdrill.py`).
+and wire, and for how many scripts, is not decided here (`tb/packetdrill/`).
 """

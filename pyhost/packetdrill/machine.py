@@ -14,6 +14,7 @@ from pyhost.fs.file import FilesStruct
 from pyhost.kernel.kernel import Kernel
 from pyhost.kernel.process import Process
 from pyhost.mm.mmap import MmStruct
+from pyhost.net.core.gso import SKB_GSO_TCPV4
 from pyhost.net.core.napi import netif_rx
 from pyhost.net.core.netdevice import NetDevice
 from pyhost.net.core.skbuff import SkBuff, alloc_skb
@@ -110,21 +111,22 @@ class Machine:
         ):
             run_command(kernel, line)
 
-    def inject(self, packet: bytes) -> None:
+    def inject(self, packet: bytes, gso_size: int = 0) -> None:
         """Give the stack an IPv4 packet of the peer; in the script's task.
 
         One that fits into a frame comes over the wire. A larger one is what receive offload makes
-        of several: it comes as one sk_buff, past the card, as out of a tun device.
+        of several, and so is one of TCP segments with `gso_size` bytes of payload each: it comes as
+        one sk_buff, past the card, as out of a tun device.
         """
         assert self.netdev is not None
         frame = ethernet(packet, GATEWAY_MAC, HOST_MAC)
-        if len(packet) <= self.netdev.mtu:
+        if len(packet) <= self.netdev.mtu and not gso_size:
             self.wire.send(frame)
         else:
-            self._receive_large(frame, self.netdev)
+            self._receive_large(frame, self.netdev, gso_size)
 
-    def _receive_large(self, frame: bytes, dev: NetDevice) -> None:
-        """Linux: tun_get_user."""
+    def _receive_large(self, frame: bytes, dev: NetDevice, gso_size: int) -> None:
+        """Linux: tun_get_user, virtio_net_hdr_to_skb."""
         kernel = self.kernel
         skb = alloc_skb(kernel.net.skbs, NET_SKB_PAD + len(frame))
         if skb is None:
@@ -132,6 +134,9 @@ class Machine:
         skb.reserve(NET_SKB_PAD)
         skb.put_data(frame)
         skb.protocol = eth_type_trans(skb, dev)
+        if gso_size:
+            skb.shinfo.gso_size = gso_size
+            skb.shinfo.gso_type = SKB_GSO_TCPV4
         kernel.softirq.local_bh_disable()
         netif_rx(skb)
         kernel.softirq.local_bh_enable()

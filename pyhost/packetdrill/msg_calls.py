@@ -6,8 +6,8 @@ from collections.abc import Callable
 from struct import Struct
 
 from pyhost.packetdrill import ast
-from pyhost.packetdrill.caller import Caller
 from pyhost.packetdrill.errors import ScriptFailure
+from pyhost.packetdrill.invocation import Invocation
 from pyhost.packetdrill.values import number
 from pyhost.uapi.socket import INT, MSGHDR, SOCKADDR_STORAGE_SIZE
 from pyhost.user.abi import cmsg_space, pack_cmsgs, unpack_cmsgs
@@ -29,7 +29,7 @@ Check = Callable[[bytes, int], None]
 # -- the two calls ---------------------------------------------------------------------------------
 
 
-def call_sendmsg(call: Caller) -> None:
+def call_sendmsg(call: Invocation) -> None:
     """sendmsg(fd, {msg_name(...)=..., msg_iov(n)=[{..., size}], msg_flags=0}, flags)."""
     call.count(3)
     fd, message = call.fd(0), _message(call)
@@ -42,7 +42,7 @@ def call_sendmsg(call: Caller) -> None:
     call.check()
 
 
-def call_recvmsg(call: Caller) -> None:
+def call_recvmsg(call: Invocation) -> None:
     """recvmsg(fd, {...}, flags): msg_flags and msg_control are compared afterwards."""
     call.count(3)
     message = _message(call)
@@ -59,7 +59,7 @@ def call_recvmsg(call: Caller) -> None:
         _compare_control(checks, call.mem.get(control, size) if size else b"")
 
 
-def _message(call: Caller) -> ast.Struct:
+def _message(call: Invocation) -> ast.Struct:
     message = call.arg(1)
     if not isinstance(message, ast.Struct) or message.field("msg_iov") is None:
         raise ScriptFailure("bad type: {msg_name(...)=…, msg_iov(n)=…} was expected")
@@ -67,7 +67,7 @@ def _message(call: Caller) -> ast.Struct:
 
 
 def _put_header(
-    call: Caller, message: ast.Struct, name: bytes, control: bytes, name_length: int
+    call: Invocation, message: ast.Struct, name: bytes, control: bytes, name_length: int
 ) -> int:
     """A struct msghdr in user memory with all that it points to."""
     iov = message.field("msg_iov")
@@ -107,13 +107,13 @@ def _cmsg(item: ast.Expr) -> tuple[int, int, ast.Expr]:
     raise ScriptFailure("bad type: {cmsg_level=…, cmsg_type=…, cmsg_data=…} was expected")
 
 
-def _cmsg_bytes(call: Caller, item: ast.Expr) -> tuple[int, int, bytes]:
+def _cmsg_bytes(call: Invocation, item: ast.Expr) -> tuple[int, int, bytes]:
     """A control message that is given to sendmsg: its data is a number."""
     level, kind, data = _cmsg(item)
     return level, kind, (number(data) & 0xFFFFFFFF).to_bytes(INT.size, "little")
 
 
-def _cmsg_check(call: Caller, item: ast.Expr) -> tuple[int, int, int, Check]:
+def _cmsg_check(call: Invocation, item: ast.Expr) -> tuple[int, int, int, Check]:
     """(level, type, length of the data, how to compare it) of one that is expected."""
     level, kind, data = _cmsg(item)
     if isinstance(data, ast.Struct) and data.get("ee_errno") is not None:
@@ -148,7 +148,7 @@ def _ee_check(data: ast.Struct) -> Check:
     return check
 
 
-def _timestamp_check(call: Caller, data: ast.Struct) -> Check:
+def _timestamp_check(call: Invocation, data: ast.Struct) -> Check:
     """The software time stamp, when the script gives one, is seconds since its start."""
     seconds, nanoseconds = data.get("scm_sec"), data.get("scm_nsec")
     if seconds is None or nanoseconds is None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pyhost.packetdrill import ast
-from pyhost.packetdrill.caller import Caller
 from pyhost.packetdrill.errors import ScriptFailure
-from pyhost.packetdrill.values import number, single
+from pyhost.packetdrill.invocation import Invocation
+from pyhost.packetdrill.values import number, packed, single
 from pyhost.uapi.socket import INT, LINGER
 
 __all__ = ["call_getsockopt", "call_setsockopt"]
 
 
-def call_setsockopt(call: Caller) -> None:
+def call_setsockopt(call: Invocation) -> None:
     """setsockopt(fd, level, name, value, length); the value is [n], "text" or {onoff=, linger=}."""
     call.count(5)
     length = call.num(4)
@@ -22,12 +22,12 @@ def call_setsockopt(call: Caller) -> None:
     call.check()
 
 
-def call_getsockopt(call: Caller) -> None:
+def call_getsockopt(call: Invocation) -> None:
     """getsockopt(fd, level, name, value, [length]): both are compared afterwards."""
     call.count(5)
     expected = call.arg(3)
     length = number(single(call.arg(4)))
-    room, size = call.mem.room(length), call.mem.put(INT.pack(length))
+    room, size = call.mem.room(length), call.mem.put(packed(INT, length))
     call.enter("getsockopt", call.fd(0), call.num(1), call.num(2), room, size)
     call.check()
     (actual_length,) = INT.unpack(call.mem.get(size, INT.size))
@@ -51,7 +51,7 @@ def _bytes_of(expr: ast.Expr) -> bytes:
         onoff, linger = expr.get("onoff"), expr.get("linger")
         if onoff is None or linger is None:
             raise ScriptFailure("unsupported option value: {onoff=…, linger=…} was expected")
-        return LINGER.pack(number(onoff), number(linger))
+        return packed(LINGER, number(onoff), number(linger))
     return (number(single(expr)) & 0xFFFFFFFF).to_bytes(INT.size, "little")
 
 

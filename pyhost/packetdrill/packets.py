@@ -29,6 +29,9 @@ ECN_BITS = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}
 
 _INBOUND_TTL = 255
 
+_OPTIONS_MAX = 40
+"""What the data offset can say beyond the fixed header (RFC 9293 section 3.1)."""
+
 TCP_FLAG_LETTERS = {
     "F": 0x001,
     "S": 0x002,
@@ -268,6 +271,8 @@ def segment_of_script(packet: ast.TcpPacket) -> TcpSegment:
     """The segment that the script writes down, in its own numbers."""
     flags, ace = flag_bits(packet.flags)
     options = options_bytes(packet.options or ())
+    if len(options) > _OPTIONS_MAX:
+        raise ScriptFailure(f"TCP option list too long: {len(options)} bytes")
     if len(options) % 4:
         raise ScriptFailure(
             "TCP options are not padded correctly to ensure TCP data offset is a multiple of 4 "

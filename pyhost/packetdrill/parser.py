@@ -12,7 +12,7 @@ from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
 
 from pyhost.packetdrill import ast
-from pyhost.packetdrill.errors import ScriptError
+from pyhost.packetdrill.errors import ScriptError, ScriptSkip
 
 __all__ = ["parse"]
 
@@ -41,7 +41,8 @@ _TOKEN_TEXTS = {
 def parse(text: str, path: str, defines: Mapping[str, str] | None = None) -> ast.Script:
     """Parse the script `text` of the file `path`; `defines` are values for names in it (`-D`).
 
-    Raises ScriptError, which names the line and what was expected there.
+    Raises ScriptError, which names the line and what was expected there, and ScriptSkip for a
+    script that is about IPv6.
     """
     try:
         tree = _lark().parse(text)
@@ -51,6 +52,8 @@ def parse(text: str, path: str, defines: Mapping[str, str] | None = None) -> ast
     except VisitError as error:
         if isinstance(error.orig_exc, _Mistake):
             raise ScriptError(path, error.orig_exc.line, str(error.orig_exc)) from None
+        if isinstance(error.orig_exc, ScriptSkip):
+            raise error.orig_exc from None
         raise
     options, init, events, cleanup = parts
     return ast.Script(path, options, init, events, cleanup)
@@ -104,6 +107,22 @@ def _nanoseconds(text: str) -> int:
     return int(Decimal(text) * _NSEC_PER_SEC)
 
 
+def _unsigned(token: Token | None, bits: int, what: str) -> int:
+    """The number of a field that has so many bits; 0 where it is left out."""
+    if token is None:
+        return 0
+    value = int(token, 0)
+    if not 0 <= value < 1 << bits:
+        raise _Mistake(token.line or 0, f"{what} {token}: a number of {bits} bits was expected")
+    return value
+
+
+def _range(kind: str, start: int, end: int, line: int) -> ast.Time:
+    if end < start:
+        raise _Mistake(line, "the time range is backwards")
+    return ast.Time(kind, start, end)
+
+
 @v_args(inline=True)
 class _Builder(Transformer[Token, Any]):
     """Makes the records of `ast` out of lark's tree, from the leaves upwards."""
@@ -121,6 +140,9 @@ class _Builder(Transformer[Token, Any]):
 
     @v_args(meta=True, inline=True)
     def event(self, meta: Any, time: ast.Time, action: ast.Action) -> ast.Event:
+        outbound = isinstance(action, ast.Packet) and not action.inbound
+        if not outbound and time.kind not in (ast.ABSOLUTE, ast.RELATIVE):
+            raise _Mistake(meta.line, "'*' and a time range are for outbound packets")
         return ast.Event(meta.line, time, action)
 
     def command(self, token: Token) -> ast.Command:
@@ -132,6 +154,8 @@ class _Builder(Transformer[Token, Any]):
     # -- time --------------------------------------------------------------------------------------
 
     def seconds(self, token: Token) -> int:
+        if token.startswith("-"):
+            raise _Mistake(token.line or 0, f"a time cannot be negative: {token}")
         return _nanoseconds(token)
 
     def any_time(self) -> ast.Time:
@@ -143,11 +167,13 @@ class _Builder(Transformer[Token, Any]):
     def relative(self, start: int) -> ast.Time:
         return ast.Time(ast.RELATIVE, start, start)
 
-    def absolute_range(self, start: int, end: int) -> ast.Time:
-        return ast.Time(ast.ABSOLUTE_RANGE, start, end)
+    @v_args(meta=True, inline=True)
+    def absolute_range(self, meta: Any, start: int, end: int) -> ast.Time:
+        return _range(ast.ABSOLUTE_RANGE, start, end, meta.line)
 
-    def relative_range(self, start: int, end: int) -> ast.Time:
-        return ast.Time(ast.RELATIVE_RANGE, start, end)
+    @v_args(meta=True, inline=True)
+    def relative_range(self, meta: Any, start: int, end: int) -> ast.Time:
+        return _range(ast.RELATIVE_RANGE, start, end, meta.line)
 
     # -- packets -----------------------------------------------------------------------------------
 
@@ -175,57 +201,65 @@ class _Builder(Transformer[Token, Any]):
             raise _Mistake(meta.line, "an inbound packet must say its window: 'win N'")
         if inbound and options == _ANY_OPTIONS:
             raise _Mistake(meta.line, "<...> is for outbound packets")
+        if inbound and ip is not None and ip.ecn == "ect01":
+            raise _Mistake(meta.line, "[ect01] is for outbound packets")
         return ast.TcpPacket(
             inbound,
             ip or ast.IpInfo(),
             ports,
             str(flags),
             seq,
-            int(ack or 0),
-            None if window is None else int(window),
-            int(urgent or 0),
+            _unsigned(ack, 32, "ack"),
+            None if window is None else _unsigned(window, 16, "win"),
+            _unsigned(urgent, 16, "urg"),
             None if options == _ANY_OPTIONS else options or (),
         )
 
     def udp(
         self, inbound: bool, ip: ast.IpInfo | None, ports: tuple[int, int] | None, length: Token
     ) -> ast.UdpPacket:
-        return ast.UdpPacket(inbound, ip or ast.IpInfo(), ports, int(length))
+        size = _unsigned(length, 16, "UDP payload")
+        return ast.UdpPacket(inbound, ip or ast.IpInfo(), ports, size)
 
     def icmp(
         self,
         inbound: bool,
         ip: ast.IpInfo | None,
+        protocol: Token,
         kind: Token,
         code: Token | None,
         mtu: Token | None,
         echo_id: Token | None,
         echoed: ast.SeqRange | int | None,
     ) -> ast.IcmpPacket:
+        if protocol == "icmpv6":
+            raise ScriptSkip("ICMPv6: there is only IPv4")
         return ast.IcmpPacket(
             inbound,
             ip or ast.IpInfo(),
             self._defines.get(kind, str(kind)),
             None if code is None else self._defines.get(code, str(code)),
-            int(mtu or 0),
-            int(echo_id or 0),
+            _unsigned(mtu, 16, "mtu"),
+            _unsigned(echo_id, 16, "id"),
             echoed,
         )
 
     def ports(self, source: Token, dest: Token) -> tuple[int, int]:
-        return int(source), int(dest)
+        return _unsigned(source, 16, "port"), _unsigned(dest, 16, "port")
 
     @v_args(meta=True, inline=True)
     def seq(self, meta: Any, start: Token, end: Token, length: Token) -> ast.SeqRange:
-        if int(end) != (int(start) + int(length)) & 0xFFFFFFFF:
+        first, last = (_unsigned(edge, 32, "sequence number") for edge in (start, end))
+        size = _unsigned(length, 16, "TCP payload")
+        if last != (first + size) & 0xFFFFFFFF:
             raise _Mistake(meta.line, f"inconsistent TCP sequence numbers: {start}:{end}({length})")
-        return ast.SeqRange(int(start), int(end), int(length))
+        return ast.SeqRange(first, last, size)
 
     def echoed(self, seq: ast.SeqRange) -> ast.SeqRange:
         return seq
 
     def echoed_udp(self, length: Token) -> int:
-        return int(length)
+        return _unsigned(length, 16, "UDP payload")
 
     def ip_info(self, *items: dict[str, Any]) -> ast.IpInfo:
         return ast.IpInfo(**{name: value for item in items for name, value in item.items()})
@@ -233,15 +267,14 @@ class _Builder(Transformer[Token, Any]):
     def ecn(self, name: Token) -> dict[str, Any]:
         return {"ecn": str(name)}
 
-    def tos(self, value: ast.Number) -> dict[str, Any]:
-        return {"tos": value.value}
+    def tos(self, value: Token) -> dict[str, Any]:
+        return {"tos": _unsigned(value, 8, "tos")}
 
     def ttl(self, value: Token) -> dict[str, Any]:
-        return {"ttl": int(value)}
+        return {"ttl": _unsigned(value, 8, "ttl")}
 
     def flow_label(self, _: Token) -> dict[str, Any]:
-        """IPv6 only, and such scripts are skipped."""
-        return {}
+        raise ScriptSkip("a flow label is IPv6's: there is only IPv4")
 
     def any_options(self, _: Token) -> str:
         return _ANY_OPTIONS
@@ -252,13 +285,14 @@ class _Builder(Transformer[Token, Any]):
     def number_option(self, name: Token, value: Token | None) -> ast.TcpOption:
         if (value is None) == (name in ("mss", "wscale")):
             raise _Mistake(name.line or 0, f"TCP option {name}: a number is missing or too many")
-        return ast.TcpOption(str(name), () if value is None else (int(value),))
+        bits = 16 if name == "mss" else 8
+        return ast.TcpOption(str(name), () if value is None else (_unsigned(value, bits, name),))
 
     def sack_option(self, *edges: Token) -> ast.TcpOption:
-        return ast.TcpOption("sack", tuple(map(int, edges)))
+        return ast.TcpOption("sack", tuple(_unsigned(edge, 32, "sack") for edge in edges))
 
     def ts_option(self, value: Token, echo: Token) -> ast.TcpOption:
-        return ast.TcpOption("TS", (int(value), int(echo)))
+        return ast.TcpOption("TS", (_unsigned(value, 32, "val"), _unsigned(echo, 32, "ecr")))
 
     def blob_option(self, name: Token, blob: Token | None) -> ast.TcpOption:
         digits = self._defines.get(blob, str(blob)) if blob else ""

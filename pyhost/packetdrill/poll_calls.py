@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pyhost.packetdrill import ast
-from pyhost.packetdrill.caller import Caller
 from pyhost.packetdrill.errors import ScriptFailure
+from pyhost.packetdrill.invocation import Invocation
 from pyhost.packetdrill.symbols import flag_names
-from pyhost.packetdrill.values import number
+from pyhost.packetdrill.values import number, packed
 from pyhost.uapi.poll import EPOLL_CTL_DEL, EPOLL_EVENT, POLLFD
 
 __all__ = ["call_epoll_create", "call_epoll_ctl", "call_epoll_wait", "call_poll"]
 
 
-def call_poll(call: Caller) -> None:
+def call_poll(call: Invocation) -> None:
     """poll([{fd=, events=, revents=}], count, timeout)."""
     call.count(3)
     array = call.arg(0)
@@ -22,7 +22,7 @@ def call_poll(call: Caller) -> None:
             f"nfds {call.num(1)} does not match {len(entries)}-element pollfd array"
         )
     fds = [_pollfd(call, entry) for entry in entries]
-    block = call.mem.put(b"".join(POLLFD.pack(fd, events, 0) for fd, events, _ in fds))
+    block = call.mem.put(b"".join(packed(POLLFD, fd, events, 0) for fd, events, _ in fds))
     call.enter("poll", block, len(fds), call.num(2))
     call.check()
     for index, (_, _, expected) in enumerate(fds):
@@ -35,7 +35,7 @@ def call_poll(call: Caller) -> None:
             )
 
 
-def _pollfd(call: Caller, entry: ast.Expr) -> tuple[int, int, int]:
+def _pollfd(call: Invocation, entry: ast.Expr) -> tuple[int, int, int]:
     if not isinstance(entry, ast.Struct):
         raise ScriptFailure("bad type: {fd=…, events=…} was expected")
     fd, events = entry.get("fd"), entry.get("events")
@@ -46,7 +46,7 @@ def _pollfd(call: Caller, entry: ast.Expr) -> tuple[int, int, int]:
     return call.sockets.live_fd(number(fd)), number(events), expected
 
 
-def call_epoll_create(call: Caller) -> None:
+def call_epoll_create(call: Invocation) -> None:
     """epoll_create(size)."""
     call.count(1)
     fd = call.enter("epoll_create1", 0)
@@ -55,20 +55,20 @@ def call_epoll_create(call: Caller) -> None:
         call.sockets.name_fd(number(call.spec.result), fd)
 
 
-def call_epoll_ctl(call: Caller) -> None:
+def call_epoll_ctl(call: Invocation) -> None:
     """epoll_ctl(epfd, op, fd, {events=, fd=}); the event is NULL or `...` for EPOLL_CTL_DEL."""
     call.count(4)
     event = 0
     if isinstance(call.arg(3), ast.Struct):
         events, data, _ = _event(call, call.arg(3))
-        event = call.mem.put(EPOLL_EVENT.pack(events, data))
+        event = call.mem.put(packed(EPOLL_EVENT, events, data))
     elif call.num(1) != EPOLL_CTL_DEL:
         raise ScriptFailure("bad type: {events=…, fd=…} was expected")
     call.enter("epoll_ctl", call.fd(0), call.num(1), call.fd(2), event)
     call.check()
 
 
-def call_epoll_wait(call: Caller) -> None:
+def call_epoll_wait(call: Invocation) -> None:
     """epoll_wait(epfd, {events=, fd=}, maxevents, timeout): the first event is compared."""
     call.count(4)
     events, data, shown = _event(call, call.arg(1))
@@ -89,7 +89,7 @@ def call_epoll_wait(call: Caller) -> None:
         )
 
 
-def _event(call: Caller, entry: ast.Expr) -> tuple[int, int, str]:
+def _event(call: Invocation, entry: ast.Expr) -> tuple[int, int, str]:
     """(events, data, what the data is called) of `{events=…, fd=…}`."""
     if not isinstance(entry, ast.Struct):
         raise ScriptFailure("bad type: {events=…, fd=…} was expected")

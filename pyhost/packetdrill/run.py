@@ -12,13 +12,13 @@ from typing import IO
 from pyhost.packetdrill import ast
 from pyhost.packetdrill.code import CodeBlocks
 from pyhost.packetdrill.commands import run_script_command
+from pyhost.packetdrill.context import RunContext, Stopped
 from pyhost.packetdrill.errors import ScriptFailure
 from pyhost.packetdrill.machine import Machine
+from pyhost.packetdrill.packet_events import PacketEvents
 from pyhost.packetdrill.settings import Settings
-from pyhost.packetdrill.stage import Stage, Stopped
-from pyhost.packetdrill.thread import SyscallThread
+from pyhost.packetdrill.syscall_thread import SyscallThread
 from pyhost.packetdrill.timing import Due, make_due
-from pyhost.packetdrill.traffic import Traffic
 
 __all__ = ["ScriptRun"]
 
@@ -36,26 +36,26 @@ class ScriptRun:
     ) -> None:
         self.finished = False
         self._script = script
-        self._stage = Stage(script.path, settings, machine, output)
-        self._traffic = Traffic(self._stage)
-        self._thread = SyscallThread(self._stage)
-        self._code = CodeBlocks(script.path, self._stage.sockets)
+        self._context = RunContext(script.path, settings, machine, output)
+        self._packets = PacketEvents(self._context)
+        self._thread = SyscallThread(self._context)
+        self._code = CodeBlocks(script.path, self._context.sockets)
 
     @property
     def failure(self) -> str | None:
         """Why the script has failed."""
-        return self._stage.failure
+        return self._context.failure
 
     def start(self) -> None:
         """Make the script's task; the rest happens as the clock runs."""
-        self._stage.machine.process.spawn(self._run, "packetdrill")
+        self._context.machine.process.spawn(self._run, "packetdrill")
 
     def _run(self) -> None:
         try:
             self._prepare()
             self._play()
         except ScriptFailure as failure:
-            self._stage.fail(str(failure))
+            self._context.fail(str(failure))
         except Stopped:
             pass
         self._clean_up()
@@ -63,27 +63,27 @@ class ScriptRun:
 
     def _prepare(self) -> None:
         """The machine is brought up, the init command carried out; then time begins."""
-        stage, script = self._stage, self._script
-        stage.machine.bring_up(stage.settings)
+        context, script = self._context, self._script
+        context.machine.bring_up(context.settings)
         if script.init is not None:
             try:
-                run_script_command(stage.kernel, script.init)
+                run_script_command(context.kernel, script.init)
             except ScriptFailure as failure:
                 text = f"{script.path}: error executing init command: {failure}"
                 raise ScriptFailure(text) from None
-        stage.sockets.start = stage.kernel.clock.now
-        stage.machine.wire.receive = self._traffic.arrived
+        context.sockets.start = context.kernel.clock.now
+        context.machine.wire.receive = self._packets.arrived
 
     def _play(self) -> None:
-        stage, path = self._stage, self._script.path
+        context, path = self._context, self._script.path
         before: ast.Event | None = None
         for event in self._script.events:
             anchored = before is not None and _is_inbound(event) and _is_inbound(before)
-            due = make_due(event.time, stage.now, stage.previous, anchored=anchored)
+            due = make_due(event.time, context.now, context.previous, anchored=anchored)
             self._event(event, due)
-            stage.previous = due
+            context.previous = due
             before = event
-        self._code.execute(stage.output)
+        self._code.execute(context.output)
         self._thread.await_idle()
         if self._thread.busy is not None:
             raise ScriptFailure(
@@ -99,32 +99,31 @@ class ScriptRun:
         what = ""
         try:
             if isinstance(action, ast.Command):
-                self._stage.wait_until(due, "command")
+                self._context.wait_until(due, "command")
                 what = "error executing command: "
-                run_script_command(self._stage.kernel, action.text)
+                run_script_command(self._context.kernel, action.text)
             elif isinstance(action, ast.Code):
-                self._stage.wait_until(due, "data collection for code")
+                self._context.wait_until(due, "data collection for code")
                 what = "runtime error in code: "
                 self._code.collect(event.line, action.text)
             else:
                 what = "error handling packet: "
-                self._traffic.packet_event(action, due)
+                self._packets.packet_event(action, due)
         except ScriptFailure as failure:
             raise ScriptFailure(f"{self._script.path}:{event.line}: {what}{failure}") from None
 
     def _clean_up(self) -> None:
         """Close all descriptors; reset what is still connected, unless that is not wanted."""
-        stage = self._stage
-        stage.machine.process.exit(0)
-        if stage.settings.send_omit_free or stage.machine.netdev is None:
+        context = self._context
+        context.machine.process.exit(0)
+        if context.settings.send_omit_free or context.machine.netdev is None:
             return
-        for flow in stage.sockets.flows:
+        for flow in context.sockets.flows:
             segment = flow.reset_segment()
             if segment is not None:
-                self._traffic.send(segment)
-        stage.kernel.sched.schedule_timeout(SETTLE_NS)
+                self._packets.send(segment)
+        context.kernel.sched.schedule_timeout(SETTLE_NS)
 
 
 def _is_inbound(event: ast.Event) -> bool:
-    packets = (ast.TcpPacket, ast.UdpPacket, ast.IcmpPacket)
-    return isinstance(event.action, packets) and event.action.inbound
+    return isinstance(event.action, ast.Packet) and event.action.inbound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address, ip_address
 from types import MappingProxyType
 
 from pyhost.packetdrill.errors import ScriptSkip
@@ -19,6 +19,7 @@ OPTION_HELP: Mapping[str, tuple[str, str]] = MappingProxyType({
     "remote_ip": ("ADDR", "The peer's address.  [default: 192.0.2.1]"),
     "bind_port": ("PORT", "Where bind(fd, ..., ...) binds.  [default: 8080]"),
     "connect_port": ("PORT", "Where connect(fd, ..., ...) connects to.  [default: 8080]"),
+    "mss": ("BYTES", "Payload of the segments in a packet that is larger.  [default: not said]"),
     "mtu": ("BYTES", "Bytes of IP packet in a frame.  [default: 1500]"),
     "tolerance_usecs": ("N", "How far from its time an event may happen.  [default: 4000]"),
     "tolerance_percent": ("N", "The same, of the time since the event before.  [default: 12.5]"),
@@ -43,6 +44,9 @@ class Settings:
     """Where bind(3, ..., ...) binds."""
     connect_port: int = 8080
     """Where connect(3, ..., ...) connects to."""
+    mss: int = 0
+    """The segments that an injected packet with more payload was made of by receive offload; 0: the
+    stack is not told."""
     mtu: int = 1500
     tolerance_usecs: int = 4000
     """How far from its time an event may happen."""
@@ -92,7 +96,18 @@ class Settings:
         return int(self.remote_ip.partition("/")[2] or 32)
 
 
-_IGNORED = frozenset({"mss", "speed", "init_scripts", "non_fatal", "code_sockopt", "code_format"})
+_RANGES: Mapping[str, tuple[int, int]] = MappingProxyType({
+    "bind_port": (1, 0xFFFF),
+    "connect_port": (1, 0xFFFF),
+    "mss": (1, 0xFFFF),
+    "mtu": (68, 9000),
+    "tolerance_usecs": (0, 10**9),
+    "tolerance_percent": (0, 10**6),
+    "tcp_ts_tick_usecs": (0, 10**6),
+})  # fmt: skip
+"""The least and the largest value of a number; the card's own limits for `mtu`."""
+
+_IGNORED = frozenset({"speed", "init_scripts", "non_fatal", "code_sockopt", "code_format"})
 """They say how the original reaches the stack, or what it does after a failure."""
 
 
@@ -112,26 +127,38 @@ def with_options(settings: Settings, options: tuple[tuple[str, str], ...]) -> Se
         if name not in OPTION_HELP:
             raise OptionError(f"unknown option --{name}")
         try:
-            changes[name] = _value(getattr(settings, name), text)
+            changes[name] = _value(name, getattr(settings, name), text)
         except ValueError:
             raise OptionError(f"bad value for --{name}: {text!r}") from None
     changed = replace(settings, **changes)  # type: ignore[arg-type]
     if changed.ip_version != "ipv4":
         raise ScriptSkip(f"IP version {changed.ip_version}: there is only IPv4")
-    _check_addresses(changed)
+    for name in ("local_ip", "gateway_ip", "netmask_ip", "remote_ip"):
+        _check_address(name, getattr(changed, name))
     return changed
 
 
-def _value(old: object, text: str) -> object:
+def _value(name: str, old: object, text: str) -> object:
+    """The text as a value of the same type as the one before; raises ValueError."""
     if isinstance(old, bool):
         return text not in ("0", "false")
-    return type(old)(text)  # type: ignore[call-arg]
+    if isinstance(old, str):
+        return text
+    value = float(text) if isinstance(old, float) else int(text)
+    least, most = _RANGES[name]
+    if not least <= value <= most:
+        raise ValueError(value)
+    return value
 
 
-def _check_addresses(settings: Settings) -> None:
-    for name in ("local_ip", "gateway_ip", "netmask_ip", "remote_ip"):
-        text = getattr(settings, name)
-        try:
-            IPv4Address(text.partition("/")[0] if name == "remote_ip" else text)
-        except AddressValueError:
-            raise OptionError(f"bad value for --{name}: {text!r}") from None
+def _check_address(name: str, text: str) -> None:
+    """Raise OptionError for what is no address, ScriptSkip for one of IPv6."""
+    address, _, prefix = text.partition("/") if name == "remote_ip" else (text, "", "")
+    try:
+        if ":" in address and ip_address(address).version == 6:
+            raise ScriptSkip(f"--{name}={text}: there is only IPv4")
+        IPv4Address(address)
+        if prefix and not 0 <= int(prefix) <= 32:
+            raise ValueError(prefix)
+    except ValueError:
+        raise OptionError(f"bad value for --{name}: {text!r}") from None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 
 from pyhost.packetdrill import ast
-from pyhost.packetdrill.caller import Caller
 from pyhost.packetdrill.errors import ScriptFailure
+from pyhost.packetdrill.invocation import Invocation
 from pyhost.packetdrill.msg_calls import call_recvmsg, call_sendmsg
 from pyhost.packetdrill.option_calls import call_getsockopt, call_setsockopt
 from pyhost.packetdrill.poll_calls import (
@@ -15,7 +16,7 @@ from pyhost.packetdrill.poll_calls import (
     call_epoll_wait,
     call_poll,
 )
-from pyhost.packetdrill.values import number, numbers, single
+from pyhost.packetdrill.values import number, numbers, packed, single
 from pyhost.uapi.socket import (
     AF_INET,
     AF_UNSPEC,
@@ -23,17 +24,22 @@ from pyhost.uapi.socket import (
     IPPROTO_TCP,
     SOCKADDR_IN,
     SOCKADDR_STORAGE_SIZE,
-    pack_sockaddr_in,
     unpack_sockaddr_in,
 )
 
 __all__ = ["SYSCALLS"]
 
+_SOCKADDR = Struct("<H")
+_IN_ADDRESS = Struct("!HI8x")
+"""The family in a sockaddr, and what follows for AF_INET: port and address."""
+_LOFF = Struct("<q")
+"""An offset in a file: loff_t."""
+
 
 # -- connections -----------------------------------------------------------------------------------
 
 
-def call_socket(call: Caller) -> None:
+def call_socket(call: Invocation) -> None:
     """socket(..., type, protocol)."""
     call.count(3)
     domain = AF_INET if isinstance(call.arg(0), ast.Ellipsis) else call.num(0)
@@ -45,7 +51,7 @@ def call_socket(call: Caller) -> None:
         call.sockets.opened(protocol or IPPROTO_TCP, fd)
 
 
-def call_bind(call: Caller) -> None:
+def call_bind(call: Invocation) -> None:
     """bind(fd, ..., ...)."""
     call.count(3)
     address = _address(call, 1, call.sockets.bind_address())
@@ -53,7 +59,7 @@ def call_bind(call: Caller) -> None:
     call.check()
 
 
-def call_listen(call: Caller) -> None:
+def call_listen(call: Invocation) -> None:
     """listen(fd, backlog)."""
     call.count(2)
     fd = call.fd(0)
@@ -63,7 +69,7 @@ def call_listen(call: Caller) -> None:
         call.sockets.listening(fd)
 
 
-def call_accept(call: Caller) -> None:
+def call_accept(call: Invocation) -> None:
     """accept(fd, ..., ...) and accept4(fd, ..., ..., flags)."""
     flags = call.num(3) if call.count(3, 4) == 4 else 0
     call.ellipsis(1)
@@ -77,7 +83,7 @@ def call_accept(call: Caller) -> None:
         call.sockets.accepted(number(call.spec.result), fd, (addr, port))
 
 
-def call_connect(call: Caller) -> None:
+def call_connect(call: Invocation) -> None:
     """connect(fd, ..., ...), or with AF_UNSPEC to disconnect."""
     call.count(3)
     fd = call.fd(0)
@@ -86,17 +92,17 @@ def call_connect(call: Caller) -> None:
     call.check()
 
 
-def _destination(call: Caller, fd: int, index: int) -> bytes:
+def _destination(call: Invocation, fd: int, index: int) -> bytes:
     """The peer's address for `...`; for a number an address of that family."""
     if isinstance(call.arg(index), ast.Ellipsis):
         return call.sockets.connecting(fd)
     family = call.num(index)
     if family == AF_UNSPEC:
         call.sockets.disconnecting(fd)
-    return family.to_bytes(2, "little") + bytes(14)
+    return packed(_SOCKADDR, family) + bytes(_IN_ADDRESS.size)
 
 
-def _address(call: Caller, index: int, filled: bytes) -> bytes:
+def _address(call: Invocation, index: int, filled: bytes) -> bytes:
     """What the script says, or `filled` for `...`."""
     expr = call.arg(index)
     if not isinstance(expr, ast.Struct):
@@ -104,13 +110,13 @@ def _address(call: Caller, index: int, filled: bytes) -> bytes:
     port, addr = expr.get("sin_port"), expr.get("sin_addr")
     if port is None or addr is None:
         raise ScriptFailure("a sockaddr has sa_family, sin_port and sin_addr")
-    return pack_sockaddr_in(number(addr), number(port))
+    return packed(_SOCKADDR, AF_INET) + packed(_IN_ADDRESS, number(port), number(addr))
 
 
 # -- data ------------------------------------------------------------------------------------------
 
 
-def call_read(call: Caller) -> None:
+def call_read_write(call: Invocation) -> None:
     """read(fd, ..., count) and write(fd, ..., count)."""
     call.count(3)
     size = call.num(2)
@@ -118,14 +124,14 @@ def call_read(call: Caller) -> None:
     call.check()
 
 
-def call_readv(call: Caller) -> None:
+def call_readv_writev(call: Invocation) -> None:
     """readv(fd, [{..., n}], count) and writev."""
     call.count(3)
     call.enter(call.spec.name, call.fd(0), call.iovec(call.arg(1)), call.num(2))
     call.check()
 
 
-def call_send(call: Caller) -> None:
+def call_send_recv(call: Invocation) -> None:
     """send(fd, ..., count, flags) and recv: as sendto and recvfrom without an address."""
     call.count(4)
     size = call.num(2)
@@ -134,7 +140,7 @@ def call_send(call: Caller) -> None:
     call.check()
 
 
-def call_sendto(call: Caller) -> None:
+def call_sendto(call: Invocation) -> None:
     """sendto(fd, ..., count, flags, ..., ...)."""
     call.count(6)
     fd, size = call.fd(0), call.num(2)
@@ -144,7 +150,7 @@ def call_sendto(call: Caller) -> None:
     call.check()
 
 
-def call_recvfrom(call: Caller) -> None:
+def call_recvfrom(call: Invocation) -> None:
     """recvfrom(fd, ..., count, flags, ..., ...)."""
     call.count(6)
     size = call.num(2)
@@ -157,7 +163,7 @@ def call_recvfrom(call: Caller) -> None:
 # -- descriptors and files -------------------------------------------------------------------------
 
 
-def call_close(call: Caller) -> None:
+def call_close(call: Invocation) -> None:
     """close(fd)."""
     call.count(1)
     call.enter("close", call.fd(0))
@@ -165,21 +171,21 @@ def call_close(call: Caller) -> None:
     call.sockets.forget_fd(call.num(0))
 
 
-def call_shutdown(call: Caller) -> None:
+def call_shutdown(call: Invocation) -> None:
     """shutdown(fd, how)."""
     call.count(2)
     call.enter("shutdown", call.fd(0), call.num(1))
     call.check()
 
 
-def call_fcntl(call: Caller) -> None:
+def call_fcntl(call: Invocation) -> None:
     """fcntl(fd, command) or fcntl(fd, command, argument)."""
     argument = call.num(2) if call.count(2, 3) == 3 else 0
     call.enter("fcntl", call.fd(0), call.num(1), argument)
     call.check()
 
 
-def call_ioctl(call: Caller) -> None:
+def call_ioctl(call: Invocation) -> None:
     """ioctl(fd, command, [value]): the value is compared afterwards."""
     if call.count(2, 3) == 2:
         call.enter("ioctl", call.fd(0), call.num(1), 0)
@@ -194,7 +200,7 @@ def call_ioctl(call: Caller) -> None:
         raise ScriptFailure(f"Bad ioctl optval: expected: {expected} actual: {actual}")
 
 
-def call_open(call: Caller) -> None:
+def call_open(call: Invocation) -> None:
     """open("path", flags) or open("path", flags, mode)."""
     mode = call.num(2) if call.count(2, 3) == 3 else 0
     path = call.arg(0)
@@ -207,7 +213,7 @@ def call_open(call: Caller) -> None:
         call.sockets.name_fd(number(call.spec.result), fd)
 
 
-def call_pipe(call: Caller) -> None:
+def call_pipe(call: Invocation) -> None:
     """pipe([fd, fd]): both are names for what the kernel returns."""
     call.count(1)
     names = numbers(call.arg(0))
@@ -220,22 +226,22 @@ def call_pipe(call: Caller) -> None:
             call.sockets.name_fd(name, INT.unpack(data)[0])
 
 
-def call_sendfile(call: Caller) -> None:
+def call_sendfile(call: Invocation) -> None:
     """sendfile(out, in, [offset], count)."""
     call.count(4)
-    offset = call.mem.put(number(single(call.arg(2))).to_bytes(8, "little"))
+    offset = call.mem.put(packed(_LOFF, number(single(call.arg(2)))))
     call.enter("sendfile", call.fd(0), call.fd(1), offset, call.num(3))
     call.check()
 
 
-def call_splice(call: Caller) -> None:
+def call_splice(call: Invocation) -> None:
     """splice(in, offset, out, offset, length, flags); offsets are NULL."""
     call.count(6)
     call.enter("splice", call.fd(0), call.num(1), call.fd(2), call.num(3), call.num(4), call.num(5))
     call.check()
 
 
-SYSCALLS: dict[str, Callable[[Caller], None]] = {
+SYSCALLS: dict[str, Callable[[Invocation], None]] = {
     "accept": call_accept,
     "accept4": call_accept,
     "bind": call_bind,
@@ -251,12 +257,12 @@ SYSCALLS: dict[str, Callable[[Caller], None]] = {
     "open": call_open,
     "pipe": call_pipe,
     "poll": call_poll,
-    "read": call_read,
-    "readv": call_readv,
-    "recv": call_send,
+    "read": call_read_write,
+    "readv": call_readv_writev,
+    "recv": call_send_recv,
     "recvfrom": call_recvfrom,
     "recvmsg": call_recvmsg,
-    "send": call_send,
+    "send": call_send_recv,
     "sendfile": call_sendfile,
     "sendmsg": call_sendmsg,
     "sendto": call_sendto,
@@ -264,6 +270,6 @@ SYSCALLS: dict[str, Callable[[Caller], None]] = {
     "shutdown": call_shutdown,
     "socket": call_socket,
     "splice": call_splice,
-    "write": call_read,
-    "writev": call_readv,
+    "write": call_read_write,
+    "writev": call_readv_writev,
 }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 from ipaddress import AddressValueError, IPv4Address
+from struct import Struct
 
 from pyhost.packetdrill import ast
 from pyhost.packetdrill.errors import ScriptFailure
 from pyhost.packetdrill.symbols import SYMBOLS
 
-__all__ = ["number", "numbers", "single"]
+__all__ = ["number", "numbers", "packed", "single"]
 
 
 def number(expr: ast.Expr) -> int:
@@ -52,6 +54,15 @@ def numbers(expr: ast.Expr) -> list[int]:
     if not isinstance(expr, ast.Items):
         raise ScriptFailure(f"bad type: [values] were expected, not {_kind(expr)}")
     return [number(item) for item in expr.items]
+
+
+def packed(layout: Struct, *values: int) -> bytes:
+    """A structure of these numbers; raises ScriptFailure when one of them does not fit."""
+    try:
+        return layout.pack(*values)
+    except struct.error:
+        text = ", ".join(map(str, values))
+        raise ScriptFailure(f"a number is too large for its field: {text}") from None
 
 
 def _kind(expr: ast.Expr) -> str:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tb.packetdrill import Job, run_on_model
-from tb.packetdrill_rtl import outcomes_on_rtl
+from tb.packetdrill.job import Job
+from tb.packetdrill.rtl import outcomes_on_rtl
+from tb.packetdrill.run import run_on_model
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "tests" / "packetdrill").rglob("*.pkt"))
+
+ONE_A_FOLDER = list({script.parent: script for script in SCRIPTS}.values())
 
 PASSES = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
 FAILS = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = -1 EPERM (x)\n"
@@ -45,11 +48,24 @@ def test_the_stack_obeys_the_script(script: Path) -> None:
     assert (outcome.verdict, outcome.reason) == ("ok", "")
 
 
-def test_the_stack_obeys_all_scripts_with_the_rtl_as_its_card(simulator: str) -> None:
-    job = Job(files=tuple(SCRIPTS), sim=simulator, cwd=ROOT)
+def check_with_the_rtl(scripts: list[Path], simulator: str) -> None:
+    job = Job(files=tuple(scripts), sim=simulator, cwd=ROOT)
     outcomes = list(outcomes_on_rtl(job, io.StringIO()))
-    assert [outcome.path for outcome in outcomes] == [str(script) for script in SCRIPTS]
+    assert [outcome.path for outcome in outcomes] == [str(script) for script in scripts]
     assert [outcome.reason for outcome in outcomes if outcome.verdict != "ok"] == []
+
+
+def test_the_stack_obeys_the_scripts_with_the_rtl_as_its_card(simulator: str) -> None:
+    """All of them in Verilator; in Icarus, which is several times slower, one of each folder."""
+    check_with_the_rtl(SCRIPTS if simulator == "verilator" else ONE_A_FOLDER, simulator)
+
+
+@pytest.mark.deep
+@pytest.mark.sim
+def test_the_stack_obeys_all_scripts_in_icarus(simulators: tuple[str, ...]) -> None:
+    if "icarus" not in simulators:
+        pytest.skip("no Icarus: see `pyhost doctor`")
+    check_with_the_rtl(SCRIPTS, "icarus")
 
 
 def test_the_command_says_what_became_of_each_script(tmp_path: Path) -> None:
@@ -78,7 +94,22 @@ def test_a_text_that_is_no_script_is_exit_status_2(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert result.stderr.startswith(f"pyhost: {tmp_path}/broken.pkt:2: expected ")
     assert len(result.stderr.splitlines()) == 1
-    assert result.stdout.endswith("1 passed, 0 failed, 0 skipped\n")
+    assert result.stdout.endswith("1 passed, 1 failed, 0 skipped\n")
+
+
+def test_a_folder_is_run_with_all_below_it(tmp_path: Path) -> None:
+    for folder in ("cork", "window"):
+        (tmp_path / "scripts" / folder).mkdir(parents=True)
+        write(tmp_path / "scripts" / folder, good=PASSES)
+    write(tmp_path / "scripts" / "window", bad=FAILS)
+    result = command(tmp_path, "scripts")
+    assert (result.returncode, result.stderr) == (1, "")
+    assert result.stdout.splitlines()[-4:] == [
+        "        passed  failed  skipped",
+        "cork         1       0        0",
+        "window       1       1        0",
+        "2 passed, 1 failed, 0 skipped",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +117,10 @@ def test_a_text_that_is_no_script_is_exit_status_2(tmp_path: Path) -> None:
     [
         (["--tolerance_usecs=x"], "bad value for --tolerance_usecs: 'x'"),
         (["--ip_version=ipv6"], "IP version ipv6: there is only IPv4"),
+        (["--mtu=67"], "bad value for --mtu: '67'"),
+        (["--waves", "--out", "out"], "--waves needs signals, which `--sim model` has none of"),
+        (["no/such.pkt"], "'no/such.pkt' does not exist"),
+        (["empty"], "empty: no *.pkt there"),
         (["-D", "7"], "'7' is not NAME=VALUE"),
         (["--magic"], "No such option"),
     ],
@@ -93,6 +128,7 @@ def test_a_text_that_is_no_script_is_exit_status_2(tmp_path: Path) -> None:
 def test_a_wrong_option_is_one_line_and_exit_status_2(
     tmp_path: Path, args: list[str], told: str
 ) -> None:
+    (tmp_path / "empty").mkdir()
     result = command(tmp_path, *args, *write(tmp_path, good=PASSES))
     assert (result.returncode, result.stdout) == (2, "")
     assert told in result.stderr
@@ -105,18 +141,37 @@ def test_options_of_the_command_line_hold_for_every_script(tmp_path: Path) -> No
     assert result.stdout.endswith("1 passed, 0 failed, 0 skipped\n"), result.stdout
 
 
-def test_a_capture_is_kept_on_request(tmp_path: Path) -> None:
-    script = SCRIPTS[0]
-    result = command(tmp_path, "--out", "captures", str(script))
-    assert result.returncode == 0
-    capture = tmp_path / "captures" / f"{script.stem}.pcapng"
-    packets = subprocess.run(
+def tcp_flags(capture: Path) -> list[str]:
+    """The flags of each segment, as tshark shows them."""
+    return subprocess.run(
         ["tshark", "-r", str(capture), "-Y", "tcp", "-T", "fields", "-e", "tcp.flags.str"],
         check=True,
         capture_output=True,
         text=True,
-    ).stdout
-    assert "S" in packets.splitlines()[0]
+    ).stdout.splitlines()
+
+
+def test_captures_are_kept_on_request(tmp_path: Path) -> None:
+    script = SCRIPTS[0]
+    result = command(tmp_path, "--out", "captures", str(script))
+    assert result.returncode == 0
+    folder = tmp_path / "captures" / script.stem
+    host, wire = tcp_flags(folder / "host.pcapng"), tcp_flags(folder / "wire.pcapng")
+    assert "S" in host[0]
+    # What crosses on the wire has another order at the host.
+    assert sorted(wire) == sorted(host)
+
+
+def test_waveforms_are_kept_on_request(tmp_path: Path, simulators: tuple[str, ...]) -> None:
+    if not simulators:
+        pytest.skip("no RTL simulator: see `pyhost doctor`")
+    (tmp_path / "a").mkdir()
+    names = [*write(tmp_path, good=PASSES), *(f"a/{n}" for n in write(tmp_path / "a", bad=FAILS))]
+    result = command(tmp_path, "--sim", simulators[0], "--waves", "--out", "out", *names)
+    assert result.returncode == 1, result.stderr
+    assert f"     captures: {tmp_path}/out/a/bad" in result.stdout.splitlines()
+    for folder in ("good", "a/bad"):
+        assert (tmp_path / "out" / folder / "waves.fst").stat().st_size > 0
 
 
 def test_the_rtl_prints_the_same_as_the_model(tmp_path: Path, simulator: str) -> None:
@@ -127,3 +182,9 @@ def test_the_rtl_prints_the_same_as_the_model(tmp_path: Path, simulator: str) ->
     rtl = command(tmp_path, "--sim", simulator, *names)
     assert "seen\n" in model.stdout
     assert (rtl.returncode, rtl.stdout, rtl.stderr) == (2, model.stdout, model.stderr)
+
+
+def test_waveforms_need_a_place_to_go(tmp_path: Path, simulator: str) -> None:
+    result = command(tmp_path, "--sim", simulator, "--waves", *write(tmp_path, good=PASSES))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "pyhost: --waves needs --out DIR, where they go\n"

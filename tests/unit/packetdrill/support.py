@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pyhost.packetdrill import ast
 from pyhost.packetdrill.parser import parse
-from tb.packetdrill import Job, Outcome, run_on_model
+from tb.packetdrill.job import Job, Outcome
+from tb.packetdrill.run import run_on_model
 
 __all__ = ["SERVER", "action", "event", "outcome_of", "packet"]
 

@@ -65,7 +65,7 @@ def test_a_command_may_have_several_lines_and_a_code_block_braces() -> None:
     ],
 )
 def test_each_form_of_time(text: str, kind: str, start: int, end: int) -> None:
-    assert event(f"{text} `x`").time == ast.Time(kind, start, end)
+    assert event(f"{text} > . 1:1(0)").time == ast.Time(kind, start, end)
 
 
 def test_a_time_is_exact_to_the_nanosecond() -> None:
@@ -257,3 +257,25 @@ def test_sequence_numbers_wrap() -> None:
 
 def test_a_script_without_events_is_a_mistake() -> None:
     assert error("// nothing\n").startswith("x.pkt:")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("-1 `x`", "a time cannot be negative: -1"),
+        ("+.2~+.1 > . 0:0(0)", "the time range is backwards"),
+        ("* `x`", "'*' and a time range are for outbound packets"),
+        ("* < . 0:0(0) win 1", "'*' and a time range are for outbound packets"),
+        ("0~1 < . 0:0(0) win 1", "'*' and a time range are for outbound packets"),
+        ("0 < [ect01] . 0:0(0) win 1", "[ect01] is for outbound packets"),
+        ("0 < . 0:0(0) win 65536", "win 65536: a number of 16 bits was expected"),
+        ("0 < . 0:0(0) win -1", "win -1: a number of 16 bits was expected"),
+        ("0 < . 0:0(0) ack 4294967296 win 1", "ack 4294967296: a number of 32 bits was expected"),
+        ("0 < 70000 > 80 . 0:0(0) win 1", "port 70000: a number of 16 bits was expected"),
+        ("0 > [tos 0x100] . 0:0(0)", "tos 0x100: a number of 8 bits was expected"),
+        ("0 > S 0:0(0) <mss 65536>", "mss 65536: a number of 16 bits was expected"),
+        ("0 < udp (65536)", "UDP payload 65536: a number of 16 bits was expected"),
+    ],
+)
+def test_what_the_grammar_allows_and_the_language_does_not(text: str, told: str) -> None:
+    assert error(text) == f"x.pkt:1: {told}"

@@ -10,7 +10,8 @@ import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.utils import rdpcap
 
-from tb.packetdrill import Job, run_on_model
+from tb.packetdrill.job import Job
+from tb.packetdrill.run import run_on_model
 from tests.unit.packetdrill.support import SERVER, outcome_of
 
 Run = Callable[..., tuple[str, str]]
@@ -114,6 +115,17 @@ def test_a_packet_above_the_mtu_comes_as_one(run: Run) -> None:
 +0 read(4, ..., 9000) = 5000
 """
     assert run(text) == ("ok", "")
+
+
+@pytest.mark.parametrize(("mss", "told"), [("--mss=700\n", 700), ("", 1460)])
+def test_with_mss_it_says_what_it_was_made_of(tmp_path: Path, mss: str, told: int) -> None:
+    text = f"""\
++0 < P. 1:5001(5000) ack 1 win 257
++0 > . 1:1(0) ack 5001
++0 %{{ assert tcpi_rcv_mss == {told}, tcpi_rcv_mss }}%
+"""
+    outcome, _ = outcome_of(tmp_path, mss + NO_TS + SERVER + text)
+    assert (outcome.verdict, outcome.reason) == ("ok", "")
 
 
 def test_the_isn_of_the_script_is_that_of_syn_packets_alone(run: Run) -> None:
@@ -266,9 +278,11 @@ def test_messages_of_the_error_queue_are_compared(
 
 
 def test_too_many_or_too_few_control_messages_are_told(run: Run) -> None:
-    before = ZEROCOPY.partition("msg_control")[0].replace("FLAGS", "MSG_ERRQUEUE|MSG_CTRUNC")
-    _, reason = run(before + "msg_control=[]}, MSG_ERRQUEUE) = 0\n")
-    assert reason.startswith("x.pkt:13: runtime error in recvmsg call: ") or reason == ""
+    once = ZEROCOPY.replace("FLAGS", "MSG_ERRQUEUE").replace("DATA", "0")
+    head, _, message = once.partition("msg_control=[")
+    message = message.removesuffix("]}, MSG_ERRQUEUE) = 0\n")
+    _, reason = run(f"{head}msg_control=[{message}, {message}]}}, MSG_ERRQUEUE) = 0\n")
+    assert reason == "x.pkt:13: runtime error in recvmsg call: received only 1 cmsgs"
     text = """\
 +0 < P. 1:101(100) ack 1 win 257
 +0 recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{...,100}], msg_flags=0,
@@ -361,8 +375,8 @@ def resets(folder: Path, text: str) -> int:
     """How many RST a run's capture has from the peer."""
     file = folder / "x.pkt"
     file.write_text(text)
-    run_on_model(Job(files=(file,), cwd=folder, out=folder), file, io.StringIO())
-    packets = rdpcap(str(folder / "x.pcapng"))
+    run_on_model(Job(files=(file,), cwd=folder, root=folder, out=folder), file, io.StringIO())
+    packets = rdpcap(str(folder / "x" / "host.pcapng"))
     return sum(packet[IP].src == "192.0.2.1" and "R" in packet[TCP].flags for packet in packets)
 
 

@@ -29,7 +29,20 @@ def test_prefixes() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("mtu", "x"), ("tolerance_usecs", ""), ("local_ip", "1.2.3"), ("remote_ip", "a/24")],
+    [
+        ("mtu", "x"),
+        ("mtu", "67"),
+        ("mss", "0"),
+        ("bind_port", "65536"),
+        ("tolerance_usecs", ""),
+        ("tolerance_usecs", "-1"),
+        ("tolerance_percent", "nan"),
+        ("local_ip", "1.2.3"),
+        ("local_ip", "1:2"),
+        ("remote_ip", "a/24"),
+        ("remote_ip", "192.0.2.1/33"),
+        ("remote_ip", "192.0.2.1/x"),
+    ],
 )
 def test_a_bad_value_is_an_error(name: str, value: str) -> None:
     with pytest.raises(OptionError, match=f"bad value for --{name}: '{value}'"):
@@ -44,6 +57,8 @@ def test_an_unknown_option_is_an_error() -> None:
 def test_another_ip_version_is_skipped_by_name() -> None:
     with pytest.raises(ScriptSkip, match="IP version ipv6: there is only IPv4"):
         with_options(Settings(), (("ip_version", "ipv6"),))
+    with pytest.raises(ScriptSkip, match="--remote_ip=2001:db8::1: there is only IPv4"):
+        with_options(Settings(), (("remote_ip", "2001:db8::1"),))
 
 
 def test_how_the_original_reaches_its_stack_is_no_matter_here() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import select
 import socket
+from struct import Struct
 
 import pytest
 
 from pyhost.packetdrill import ast
 from pyhost.packetdrill.errors import ScriptFailure
 from pyhost.packetdrill.symbols import SYMBOLS, errno_name, flag_names
-from pyhost.packetdrill.values import number, numbers, single
+from pyhost.packetdrill.values import number, numbers, packed, single
 from tests.unit.packetdrill.support import action
 
 
@@ -69,3 +70,9 @@ def test_names_of_numbers() -> None:
     assert flag_names("POLL", 0x5) == "POLLIN|POLLOUT"
     assert flag_names("POLL", 0) == "0"
     assert flag_names("POLL", 0x40000001) == "POLLIN|0x40000000"
+
+
+def test_a_number_that_does_not_fit_its_field_fails_the_script() -> None:
+    assert packed(Struct("<HB"), 1, 2) == b"\1\0\2"
+    with pytest.raises(ScriptFailure, match="a number is too large for its field: 65536, 2"):
+        packed(Struct("<HB"), 65536, 2)

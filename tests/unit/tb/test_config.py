@@ -20,6 +20,7 @@ configs = st.builds(
     sim=st.sampled_from(SIMULATORS),
     sysctls=st.lists(st.tuples(st.text(), st.text())).map(tuple),
     iptables_rules=st.text(),
+    setup=st.lists(st.tuples(st.text(), st.text())).map(tuple),
     seed=st.integers(0),
     waves=st.booleans(),
     out=paths,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pyhost.packetdrill import ast
 from pyhost.packetdrill.compare import compare_segment, join_segments, merge
+from pyhost.packetdrill.context import RunContext
 from pyhost.packetdrill.errors import ScriptFailure
 from pyhost.packetdrill.flow import (
     CONNECTING,
@@ -28,11 +29,10 @@ from pyhost.packetdrill.packets import (
     parse_frame,
     segment_of_script,
 )
-from pyhost.packetdrill.stage import Stage
 from pyhost.packetdrill.timing import Due
 from pyhost.uapi.ip import IPPROTO_ICMP, IPPROTO_TCP
 
-__all__ = ["Traffic"]
+__all__ = ["PacketEvents"]
 
 GIVE_UP_NS = 2_000_000_000
 """How long after its time a packet of the stack is waited for."""
@@ -43,28 +43,28 @@ DELIVERY_LIMIT_NS = 1_000_000
 LivePacket = TcpSegment | UdpDatagram | IcmpMessage
 
 
-class Traffic:
+class PacketEvents:
     """The script's end of the wire: what has arrived and was not yet asked for."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._sockets = stage.sockets
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._sockets = context.sockets
         self._arrived: deque[LivePacket] = deque()
-        stage.machine.on_delivery = stage.wake
+        context.machine.on_delivery = context.wake
 
     def arrived(self, frame: bytes) -> None:
         """A frame of the stack has reached the script's end of the wire."""
         packet = parse_frame(frame)
         if packet is not None:
-            packet.time = self._stage.now
+            packet.time = self._context.now
             self._arrived.append(packet)
-            self._stage.wake()
+            self._context.wake()
 
     def packet_event(self, packet: ast.Packet, due: Due) -> None:
         """Inject the packet when it is due, or wait for it and compare it."""
         flow = self._flow_of(packet)
         if packet.inbound:
-            self._stage.wait_until(due, "inbound packet")
+            self._context.wait_until(due, "inbound packet")
             self._inject(packet, flow)
         elif isinstance(packet, ast.TcpPacket):
             self._expect_segment(packet, flow, due)
@@ -101,7 +101,7 @@ class Traffic:
         else:
             ends = _with_ports(packet, flow.ends.reversed())
             live = UdpDatagram(bytes(packet.length), tos=_tos(packet.ip), ends=ends)
-        self._show("inbound injected", live, self._stage.now)
+        self._show("inbound injected", live, self._context.now)
         self._deliver(live)
 
     def _deliver(self, packet: LivePacket) -> None:
@@ -109,16 +109,18 @@ class Traffic:
         packets are received while they are written to a tun device. Softirqs go before tasks, so
         nothing is left to do when this task runs again.
         """
-        stage = self._stage
-        count = stage.machine.delivered
-        limit = stage.now + DELIVERY_LIMIT_NS
+        context = self._context
+        count = context.machine.delivered
+        limit = context.now + DELIVERY_LIMIT_NS
         self.send(packet)
-        while stage.machine.delivered == count and stage.now < limit:
-            stage.sleep(limit)
+        while context.machine.delivered == count and context.now < limit:
+            context.sleep(limit)
 
     def send(self, packet: LivePacket) -> None:
         """Give the stack a packet of the peer."""
-        self._stage.machine.inject(packet.packet())
+        mss = self._context.settings.mss
+        large = isinstance(packet, TcpSegment) and len(packet.payload) > mss
+        self._context.machine.inject(packet.packet(), mss if large else 0)
 
     def _live_segment(self, packet: ast.TcpPacket, flow: Flow) -> TcpSegment:
         script = segment_of_script(packet)
@@ -127,7 +129,7 @@ class Traffic:
         elif flow.state == SYN_SENT and script.has("S") and script.has("."):
             flow.state = SYN_ACKED
             flow.remote_isn = script.seq
-        live = flow.to_live(script, self._stage.settings)
+        live = flow.to_live(script, self._context.settings)
         return replace(live, ends=_with_ports(packet, live.ends))
 
     # -- outbound ----------------------------------------------------------------------------------
@@ -137,9 +139,9 @@ class Traffic:
         limit = self._give_up_at(due)
         while True:
             while not self._arrived:
-                if limit is not None and self._stage.now >= limit:
+                if limit is not None and self._context.now >= limit:
                     raise ScriptFailure("Timed out waiting for packet")
-                self._stage.sleep(limit)
+                self._context.sleep(limit)
             packet = self._arrived.popleft()
             if self._belongs(packet):
                 return packet
@@ -148,7 +150,7 @@ class Traffic:
         """Two seconds after the time at which it is due, None when any time will do."""
         if due.kind == ast.ANY:
             return None
-        return max(due.end, self._stage.now) + GIVE_UP_NS
+        return max(due.end, self._context.now) + GIVE_UP_NS
 
     def _belongs(self, packet: LivePacket) -> bool:
         flow = self._sockets.under_test
@@ -166,7 +168,7 @@ class Traffic:
             flow.script_local_isn = script.seq
         parts: list[TcpSegment] = []
         wanted = packet.seq.length
-        while not parts or (_length(parts) < wanted and not self._stage.settings.strict_segments):
+        while not parts or (_length(parts) < wanted and not self._context.settings.strict_segments):
             live = self._next_packet(due)
             if not isinstance(live, TcpSegment):
                 raise ScriptFailure(f"live packet is no TCP segment but {live.text()}")
@@ -201,7 +203,7 @@ class Traffic:
     ) -> None:
         try:
             compare_segment(packet, script, actual, self._ts_tolerance(due))
-            self._stage.check_time(due, actual.time, "outbound packet")
+            self._context.check_time(due, actual.time, "outbound packet")
         except ScriptFailure as failure:
             lines = [
                 str(failure),
@@ -212,7 +214,7 @@ class Traffic:
 
     def _ts_tolerance(self, due: Due) -> float | None:
         """By how many steps a timestamp may be off, from the whole time that has passed."""
-        settings = self._stage.settings
+        settings = self._context.settings
         if not settings.tcp_ts_tick_usecs:
             return None
         usecs = settings.tolerance_percent / 100 * due.start / 1000
@@ -230,13 +232,13 @@ class Traffic:
             raise ScriptFailure(live.faults)
         if live.text() != wanted:
             raise ScriptFailure(f"live packet: expected: {wanted} vs actual: {live.text()}")
-        self._stage.check_time(due, live.time, "outbound packet")
+        self._context.check_time(due, live.time, "outbound packet")
 
     # -- showing -----------------------------------------------------------------------------------
 
     def _show(self, what: str, packet: LivePacket, time: int) -> None:
-        if self._stage.settings.verbose:
-            self._stage.say(self._shown(what, packet, time))
+        if self._context.settings.verbose:
+            self._context.say(self._shown(what, packet, time))
 
     def _shown(self, what: str, packet: LivePacket, time: int) -> str:
         return f"{what} packet: {time / 1e9:9.6f} {packet.text()}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pyhost.packetdrill import ast
-from pyhost.packetdrill.caller import Caller
+from pyhost.packetdrill.context import RunContext, Stopped
 from pyhost.packetdrill.errors import ScriptFailure
-from pyhost.packetdrill.stage import Stage, Stopped
+from pyhost.packetdrill.invocation import Invocation
 from pyhost.packetdrill.syscalls import SYSCALLS
 from pyhost.packetdrill.timing import Due, check_time
 from pyhost.packetdrill.usermem import Frame
@@ -19,8 +19,8 @@ IDLE_LIMIT_NS = 1_000_000_000
 class SyscallThread:
     """Makes the script's system calls. At most one blocking call is under way: `busy`."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self.busy: ast.Event | None = None
 
     def event(self, event: ast.Event, call: ast.Syscall, due: Due) -> None:
@@ -39,63 +39,63 @@ class SyscallThread:
 
     def await_idle(self) -> None:
         """Let the blocking call come back, for at most a second."""
-        stage = self._stage
-        limit = stage.now + IDLE_LIMIT_NS
-        while self.busy is not None and stage.now < limit:
-            stage.sleep(limit)
+        context = self._context
+        limit = context.now + IDLE_LIMIT_NS
+        while self.busy is not None and context.now < limit:
+            context.sleep(limit)
 
     def _error(self, event: ast.Event, call: ast.Syscall, what: object) -> ScriptFailure:
-        where = f"{self._stage.path}:{event.line}"
+        where = f"{self._context.path}:{event.line}"
         return ScriptFailure(f"{where}: runtime error in {call.name} call: {what}")
 
     def _invoke(self, event: ast.Event, call: ast.Syscall, due: Due) -> int:
         """Make the call at its time and compare; returns when it came back."""
-        stage = self._stage
+        context = self._context
         try:
-            stage.wait_until(due, "system call start")
+            context.wait_until(due, "system call start")
         except ScriptFailure as failure:
-            raise ScriptFailure(f"{stage.path}:{event.line}: {failure}") from None
+            raise ScriptFailure(f"{context.path}:{event.line}: {failure}") from None
         function = SYSCALLS.get(call.name)
         if function is None:
             raise self._error(event, call, f"Unknown system call: '{call.name}'")
-        with Frame(stage.machine.process.mm) as frame:
-            caller = Caller(stage.sockets, call, frame)
+        with Frame(context.machine.process.mm) as frame:
+            invocation = Invocation(context.sockets, call, frame)
             try:
-                function(caller)
+                function(invocation)
             except ScriptFailure as failure:
                 raise self._error(event, call, failure) from None
-        stage.say(f"{call.name} syscall: {stage.now / 1e9:9.6f}")
-        return caller.returned_at - stage.sockets.start
+        context.say(f"{call.name} syscall: {context.now / 1e9:9.6f}")
+        return invocation.returned_at - context.sockets.start
 
     # -- blocking calls ----------------------------------------------------------------------------
 
     def _start(self, event: ast.Event, call: ast.Syscall, due: Due) -> None:
         """Begin the call on its own task and come back when that one sleeps."""
-        stage = self._stage
-        while stage.now < due.start:
-            stage.sleep(due.start)
+        context = self._context
+        while context.now < due.start:
+            context.sleep(due.start)
         self.busy = event
-        stage.machine.process.spawn(lambda: self._run(event, call, due), call.name)
-        stage.kernel.sched.cond_resched()
+        context.machine.process.spawn(lambda: self._run(event, call, due), call.name)
+        context.kernel.sched.cond_resched()
 
     def _run(self, event: ast.Event, call: ast.Syscall, due: Due) -> None:
         assert call.returns_at is not None
-        stage = self._stage
+        context = self._context
         end = call.returns_at + due.offset
         try:
             returned = self._invoke(event, call, due)
             expected = Due(due.kind, end, end, due.offset)
             self._check_return(event, expected, returned, due.start)
         except ScriptFailure as failure:
-            stage.fail(str(failure))
+            context.fail(str(failure))
         except Stopped:
             return
         self.busy = None
-        stage.wake()
+        context.wake()
 
     def _check_return(self, event: ast.Event, due: Due, returned: int, started: int) -> None:
-        stage = self._stage
+        context = self._context
         try:
-            check_time(stage.settings, due, returned, started, "system call return")
+            check_time(context.settings, due, returned, started, "system call return")
         except ScriptFailure as failure:
-            raise ScriptFailure(f"{stage.path}:{event.line}: {failure}") from None
+            raise ScriptFailure(f"{context.path}:{event.line}: {failure}") from None

@@ -9,12 +9,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from tb.build import build, hdl_design
-from tb.packetdrill import FAIL, Job, Outcome, load
+from tb.packetdrill.job import FAIL, Job, Outcome, load
 from tb.simulate import simulate
 
 __all__ = ["COUNT_VARIABLE", "JOB_VARIABLE", "OUTCOME_VARIABLE", "outcomes_on_rtl"]
@@ -48,22 +49,50 @@ def outcomes_on_rtl(job: Job, output: IO[str]) -> Iterator[Outcome]:
 
 
 def _simulated(job: Job, output: IO[str]) -> Iterator[Outcome]:
-    folder = build(job.sim, hdl_design())
-    with tempfile.TemporaryDirectory(prefix="pyhost-packetdrill-") as name:
-        out = Path(name)
-        reader, writer = os.pipe()
-        with ThreadPoolExecutor(1) as pool, open(reader, encoding="utf-8") as lines:
-            done = pool.submit(_simulate, job, folder, out, writer)
+    """The outcomes of scripts that can all be run. A simulator that ends before its last script, as
+    a check inside the card makes it, fails the script it was at; the others get a new one. With
+    waveforms each has its own.
+    """
+    folder = build(job.sim, hdl_design(), waves=job.waves)
+    left = job.files
+    while left:
+        batch = left[:1] if job.waves else left
+        with _out_folder(job, batch[0]) as out:
             count = 0
-            for line in lines:
+            for line in _lines(replace(job, files=batch), folder, out):
                 outcome, printed = Outcome.from_json(line)
                 output.write(printed)
                 count += 1
                 yield outcome
-            done.result()
-            reason = _tail(out / "sim.log")
-            for file in job.files[count:]:
-                yield Outcome(str(file), FAIL, f"{file}: the simulator ended before it: {reason}")
+            if count < len(batch):
+                path = str(batch[count])
+                count += 1
+                reason = f"{path}: the simulator ended: {_last_words(out / 'sim.log')}"
+                yield Outcome(path, FAIL, reason)
+        left = left[count:]
+
+
+@contextmanager
+def _out_folder(job: Job, file: Path) -> Iterator[Path]:
+    """Where the simulator writes: with waveforms the folder of the script's results, which is kept,
+    else one for the time of the run.
+    """
+    results = job.results(file) if job.waves else None
+    if results is not None:
+        results.mkdir(parents=True, exist_ok=True)
+        yield results
+        return
+    with tempfile.TemporaryDirectory(prefix="pyhost-packetdrill-") as name:
+        yield Path(name)
+
+
+def _lines(job: Job, folder: Path, out: Path) -> Iterator[str]:
+    """What the simulator says through the pipe, until it ends."""
+    reader, writer = os.pipe()
+    with ThreadPoolExecutor(1) as pool, open(reader, encoding="utf-8") as lines:
+        done = pool.submit(_simulate, job, folder, out, writer)
+        yield from lines
+        done.result()
 
 
 def _simulate(job: Job, folder: Path, out: Path, writer: int) -> None:
@@ -83,6 +112,7 @@ def _simulate(job: Job, folder: Path, out: Path, writer: int) -> None:
                     COUNT_VARIABLE: str(len(job.files)),
                     OUTCOME_VARIABLE: str(writer),
                 },
+                waves=job.waves,
                 seed=job.seed,
                 pass_fds=(writer,),
             )
@@ -90,7 +120,8 @@ def _simulate(job: Job, folder: Path, out: Path, writer: int) -> None:
         os.close(writer)
 
 
-def _tail(log: Path) -> str:
-    """The end of what the simulator said."""
-    lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-    return "\n".join(["its log ends with:", *lines])
+def _last_words(log: Path) -> str:
+    """Which check has ended the simulator, else the end of what it said."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    checks = [line for line in lines if line.startswith("CHECK ")]
+    return checks[0] if checks else "\n".join(lines[-LOG_TAIL_LINES:])

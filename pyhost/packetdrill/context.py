@@ -10,14 +10,14 @@ from pyhost.packetdrill.settings import Settings
 from pyhost.packetdrill.sockets import Sockets
 from pyhost.packetdrill.timing import Due, check_time
 
-__all__ = ["Stage", "Stopped"]
+__all__ = ["RunContext", "Stopped"]
 
 
 class Stopped(Exception):
     """The script has failed in another task, so this one ends too."""
 
 
-class Stage:
+class RunContext:
     """One run of one script. `previous` is the time of the event before the present one, None at
     the first; `failure` is why the script has failed.
     """

@@ -9,16 +9,16 @@ from pyhost.packetdrill import ast
 from pyhost.packetdrill.errors import ScriptFailure
 from pyhost.packetdrill.symbols import SYMBOLS
 from pyhost.packetdrill.usermem import Frame
-from pyhost.packetdrill.values import number
+from pyhost.packetdrill.values import number, packed
 from pyhost.user.abi import IOVEC
 
 if TYPE_CHECKING:
     from pyhost.packetdrill.sockets import Sockets
 
-__all__ = ["Caller"]
+__all__ = ["Invocation"]
 
 
-class Caller:
+class Invocation:
     """One system call under way: its arguments by index, and the machine it is made on."""
 
     def __init__(self, sockets: Sockets, spec: ast.Syscall, frame: Frame) -> None:
@@ -75,7 +75,7 @@ class Caller:
             if not isinstance(item, ast.Struct) or len(item.fields) != 2:
                 raise ScriptFailure("bad type: {..., size} was expected")
             size = number(item.fields[1].value)
-            entries += IOVEC.pack(self.mem.room(size), size)
+            entries += packed(IOVEC, self.mem.room(size), size)
         return self.mem.put(bytes(entries))
 
     # -- the call ----------------------------------------------------------------------------------
