@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pyhost.drivers.net.loopback import loopback_init
+from pyhost.fs.ramfs import RamFs
 from pyhost.kernel.clock import Clock
 from pyhost.kernel.kernel import Kernel
 from pyhost.kernel.syscall_table import SYSCALLS
@@ -38,6 +39,7 @@ def boot(
     """
     kernel = Kernel(clock, name=name, number=number, seed=seed, ram_bytes=ram_bytes)
     kernel.syscalls = SYSCALLS
+    kernel.rootfs = RamFs(kernel)
     net = kernel.net = Net(kernel)
     security_init(net)
     net_dev_init(net)

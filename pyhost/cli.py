@@ -89,6 +89,21 @@ def cli() -> None:
     help="Packet filter of the host, as `pyhost iptables` writes it.  [default: none]",
 )
 @click.option(
+    "--setup",
+    "setups",
+    type=_FILE,
+    metavar="FILE",
+    multiple=True,
+    help="Commands for the host, one a line, before the program starts; may be repeated.",
+)
+@click.option(
+    "--do",
+    "commands",
+    metavar="COMMAND",
+    multiple=True,
+    help='The same, one command: "tc qdisc replace dev eth0 root fq"; after those of the files.',
+)
+@click.option(
     "--seed",
     type=click.IntRange(0, _SEED_MAX),
     envvar="COCOTB_RANDOM_SEED",
@@ -116,6 +131,8 @@ def run(
     delay: int,
     sysctls: tuple[tuple[str, str], ...],
     iptables_rules: Path | None,
+    setups: tuple[Path, ...],
+    commands: tuple[str, ...],
     seed: int,
     waves: bool,
     out: Path | None,
@@ -134,11 +151,13 @@ def run(
         delay_ns=delay,
         sysctls=sysctls,
         iptables_rules=_rules(iptables_rules),
+        setup=_setup(setups, commands),
         seed=seed,
         waves=waves,
         out=_made(Path("build", "run", program.stem) if out is None else out),
         cwd=Path.cwd(),
     )
+    _check_setup(config)
     # The simulator and what builds it are children of this process.
     os.environ["PATH"] = toolchain.search_path()
     from tb import session
@@ -147,7 +166,13 @@ def run(
 
 
 @cli.command()
-@click.argument("files", type=_FILE, nargs=-1, required=True, metavar="FILE...")
+@click.argument(
+    "paths",
+    type=click.Path(exists=True, readable=True, path_type=Path),
+    nargs=-1,
+    required=True,
+    metavar="FILE|FOLDER...",
+)
 @click.option(
     "--sim",
     type=click.Choice(SIMULATORS),
@@ -174,36 +199,53 @@ def run(
     help="The one seed of everything random.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Show packets and system calls as they go by.")
-@click.option("--out", type=_FOLDER, metavar="DIR", help="Where captures go.  [default: none]")
+@click.option(
+    "--waves", is_flag=True, help="Dump waveforms too; needs --out and a simulator with signals."
+)
+@click.option(
+    "--out",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Where captures go, in a folder for each script.  [default: none]",
+)
 @options.script_options
 def packetdrill(
-    files: tuple[Path, ...],
+    paths: tuple[Path, ...],
     sim: str,
     defines: tuple[tuple[str, str], ...],
     seed: int,
     verbose: bool,
+    waves: bool,
     out: Path | None,
     **settings: str | None,
 ) -> int:
     """Run packetdrill scripts against the emulated host, in simulated time.
 
+    Of a folder, all that is called *.pkt in it and below.
+
     The options with an underscore are packetdrill's own, and a script may have them in its first
     lines; those of the script count more.
     """
-    toolchain.require_simulator(sim, waves=False)
+    toolchain.require_simulator(sim, waves=waves)
+    if waves and out is None:
+        raise UserError("--waves needs --out DIR, where they go")
     os.environ["PATH"] = toolchain.search_path()
     from pyhost.packetdrill.errors import ScriptSkip
     from pyhost.packetdrill.settings import OptionError
     from tb.build import BuildError
-    from tb.packetdrill import Job, run_job
+    from tb.packetdrill.job import Job, find_scripts
+    from tb.packetdrill.run import run_job
 
+    files, root = find_scripts(paths)
     job = Job(
-        files=tuple(file.absolute() for file in files),
+        files=files,
+        root=root,
         sim=sim,
         seed=seed,
         defines=defines,
         options=tuple((name, text) for name, text in settings.items() if text is not None),
         verbose=verbose,
+        waves=waves,
         out=None if out is None else _made(out),
         cwd=Path.cwd(),
     )
@@ -301,6 +343,23 @@ def _rules(path: Path | None) -> str:
     from pyhost.tools.iptables import check_rules
 
     return check_rules(path)
+
+
+def _setup(files: tuple[Path, ...], commands: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """What `--setup` and `--do` name, with the place of each command."""
+    if not files and not commands:
+        return ()
+    from tb.setup import read_setup
+
+    return read_setup(files, commands)
+
+
+def _check_setup(config: RunConfig) -> None:
+    """Try the commands on a machine that never runs; UserError when it refuses one."""
+    if config.setup:
+        from tb.setup import try_setup
+
+        try_setup(config)
 
 
 def _made(folder: Path) -> Path:

@@ -19,6 +19,7 @@ MTU_MAX = 9000
 """The largest MTU of the NIC, the usual jumbo frame."""
 
 _PATHS = frozenset({"program", "peer_program", "out", "cwd"})
+_PAIRS = frozenset({"sysctls", "setup"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,10 @@ class RunConfig:
     """(Linux name, value) in the order given, set before anything runs."""
     iptables_rules: str = ""
     """The host's packet filter, as iptables-save writes it; in place before the program starts."""
+    setup: tuple[tuple[str, str], ...] = ()
+    """(where it stands, command line) for what an administrator does on the host before the program
+    starts, in this order.
+    """
     seed: int = 0
     """The one source of everything random in the run."""
     waves: bool = False
@@ -70,7 +75,8 @@ class RunConfig:
             if record[name] is not None:
                 record[name] = Path(record[name])
         record["args"] = tuple(record["args"])
-        record["sysctls"] = tuple((name, value) for name, value in record["sysctls"])
+        for name in _PAIRS:
+            record[name] = tuple((first, second) for first, second in record[name])
         return cls(**record)
 
 

@@ -14,18 +14,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pyhost.admin.iptables import restore, save
+from pyhost.admin.iptables import save
 from pyhost.boot import boot
 from pyhost.bus.device import BusDevice
-from pyhost.drivers.net.hnic.hnic_main import hnic_probe
 from pyhost.drivers.net.hnic_model.attach import attach_hnic_model
 from pyhost.kernel.bug import KernelBug
 from pyhost.kernel.clock import NSEC_PER_SEC, Clock
 from pyhost.kernel.kernel import Kernel
 from pyhost.kernel.process import Process
-from pyhost.net.core.dev import dev_change_mtu, dev_open
 from pyhost.net.core.netdevice import NetDevice
-from pyhost.net.ipv4.route import inet_add_addr
 from pyhost.net.packet.af_packet import PacketTap
 from pyhost.uapi.ethernet import ETH_HLEN, PACKET_OUTGOING
 from pyhost.user.program import run_program
@@ -33,14 +30,12 @@ from tb.capture import WireCapture
 from tb.config import RunConfig
 from tb.pcapng import INBOUND, OUTBOUND, PcapngWriter
 from tb.progress import Progress
+from tb.setup import HOST_ADDR, HOST_MAC, SetupError, bring_up, set_up_host
 from tb.wire import Link, Port
 
 __all__ = ["AttachNic", "Testbed"]
 
-HOST_ADDR = 0x0A000001
 PEER_ADDR = 0x0A000002
-PREFIXLEN = 24
-HOST_MAC = bytes.fromhex("020000000001")
 PEER_MAC = bytes.fromhex("020000000002")
 PEER_SERVER = Path(__file__).parent / "peer_server.py"
 
@@ -110,17 +105,21 @@ class Testbed:
         config = self.config
         netdev = self._bring_up(self.host, self.host_device, HOST_ADDR)
         PacketTap(self.host.net, self._tap, netdev, keeps=False)
-        if config.iptables_rules:
-            restore(self.host.net, config.iptables_rules, counters=True)
+        try:
+            set_up_host(self.host, config, self._show)
+        except SetupError as error:
+            raise KernelBug(f"what was tried before is refused now: {error}") from error
         peer_program = config.peer_program or PEER_SERVER
         self.peer_process = run_program(self.peer, str(peer_program), (), self._stdio)
         self.host_process = run_program(self.host, str(config.program), config.args, self._stdio)
 
+    def _show(self, text: str) -> None:
+        """Write what a command of the setup prints where the program's output goes."""
+        with os.fdopen(self._stdio[1], "w", encoding="utf-8", closefd=False) as stdout:
+            stdout.write(text)
+
     def _bring_up(self, kernel: Kernel, device: BusDevice, addr: int) -> NetDevice:
-        netdev = hnic_probe(kernel, device, "eth0")
-        dev_change_mtu(netdev, self.config.mtu)
-        dev_open(netdev)
-        inet_add_addr(netdev, addr, PREFIXLEN)
+        netdev = bring_up(kernel, device, self.config.mtu, addr)
         self.netdevs[kernel.name] = netdev
         return netdev
 
@@ -158,13 +157,14 @@ class Testbed:
 
     def _write_log(self) -> None:
         """The host's kernel log as `host.log`, and its packet filter, with what each rule has
-        counted, as `host.rules` if there is one.
+        counted, as `host.rules` if it has tables.
         """
         out = self.config.out
         lines = (f"{record}\n" for record in self.host.log.records)
         (out / "host.log").write_text("".join(lines), encoding="utf-8")
-        if self.config.iptables_rules:
-            (out / "host.rules").write_text(save(self.host.net, counters=True), encoding="utf-8")
+        rules = save(self.host.net, counters=True)
+        if rules:
+            (out / "host.rules").write_text(rules, encoding="utf-8")
 
     def kill_all(self) -> None:
         """End what still runs: servers that would wait for ever."""

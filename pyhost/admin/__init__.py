@@ -1,1 +1,1 @@
-"""What an administrator types for a running machine: `sysctl`, `ip`, `tc`, `ethtool`, `iptables`."""
+"""What an administrator types for a running machine: `ip`, `tc`, `iptables`, `sysctl` and more."""

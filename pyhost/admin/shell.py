@@ -36,7 +36,10 @@ def run_command(kernel: Kernel, line: str) -> str:
     The line is split as a shell would split it; there are no pipes, variables or redirections.
     Raises CommandError for an unknown tool and for whatever the tool refuses.
     """
-    argv = shlex.split(line, comments=True)
+    try:
+        argv = shlex.split(line, comments=True)
+    except ValueError as error:
+        raise CommandError(str(error)) from None
     if not argv:
         return ""
     tool = TOOLS.get(argv[0])

@@ -31,7 +31,7 @@ TIMESPEC = Struct("<qq")
 IOVEC = Struct("<QQ")
 MSGHDR = Struct("<QI4xQQQQi4x")
 """msg_name, msg_namelen, msg_iov, msg_iovlen, msg_control, msg_controllen, msg_flags."""
-POLLFD = Struct("<ihh")
+POLLFD = Struct("<iHH")
 EPOLL_EVENT = Struct("<IQ")
 """Packed on x86-64 (12 bytes): events, data."""
 STAT = Struct("<QQQIII4xQqqqqqqqqq24x")

@@ -178,12 +178,16 @@ class Libc:
         """A call of the form (fd, buf, count, ...) that brings data to the program: read, recv,
         pread64.
         """
+        return self.read_counted(name, fd, count, *args)[0]
+
+    def read_counted(self, name: str, fd: int, count: int, *args: int) -> tuple[bytes, int]:
+        """As `read`: the data, and the result of the call."""
         count = min(count, MAX_BLOCK)
         addr = self.alloc(count)
         try:
             got = self.call(name, fd, addr, count, *args)
             # A datagram with MSG_TRUNC reports more than was copied.
-            return self.mm.read(addr, min(got, count))
+            return self.mm.read(addr, min(got, count)), got
         finally:
             self.free(addr, count)
 

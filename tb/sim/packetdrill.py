@@ -1,4 +1,4 @@
-"""The cocotb tests that are packetdrill scripts, one each: started by `tb.packetdrill_rtl`."""
+"""The cocotb tests that are packetdrill scripts, one each: started by `tb.packetdrill.rtl`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import cocotb
 
 from pyhost.packetdrill import ast
 from pyhost.packetdrill.settings import Settings
-from tb.packetdrill import LINK_RATE_BPS, Bench, Job, Outcome, broken_down, load
-from tb.packetdrill_rtl import COUNT_VARIABLE, JOB_VARIABLE, OUTCOME_VARIABLE
+from tb.packetdrill.bench import LINK_RATE_BPS, Bench, broken_down
+from tb.packetdrill.job import Job, Outcome, load
+from tb.packetdrill.rtl import COUNT_VARIABLE, JOB_VARIABLE, OUTCOME_VARIABLE
 from tb.sim.dut import Dut
 from tb.sim.host_run import HostRun, prepare
 

@@ -17,7 +17,6 @@ def test_all_that_is_written_reaches_the_card(case: Case) -> None:
     result = measure(Sender(case.features), SIZE)
     assert result.payload == SIZE
     assert SIZE // MSS + 1 <= result.segments <= SIZE // MSS + 10
-    assert result.seconds > 0
 
 
 def test_a_card_that_segments_gets_fewer_and_bigger_packets() -> None:

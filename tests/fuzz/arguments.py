@@ -7,11 +7,12 @@ from struct import Struct
 
 from pyhost.mm.mmap import MmStruct
 from pyhost.uapi.socket import pack_sockaddr_in
+from tests.fuzz.kinds import Kinds
 
 __all__ = ["SIGNATURES", "Arguments"]
 
 SIGNATURES: dict[str, str] = {
-    "accept4": "sock out outlen flags",
+    "accept4": "listener out outlen sockflags",
     "bind": "sock sockaddr addrlen",
     "clock_gettime": "small out",
     "close": "fd",
@@ -19,8 +20,8 @@ SIGNATURES: dict[str, str] = {
     "dup": "fd",
     "dup3": "fd fd flags",
     "epoll_create1": "flags",
-    "epoll_ctl": "fd small fd event",
-    "epoll_wait": "fd out small timeout",
+    "epoll_ctl": "epoll ctl fd event",
+    "epoll_wait": "epoll out small timeout",
     "fcntl": "fd small any",
     "fstat": "fd out",
     "getpeername": "sock out outlen",
@@ -36,20 +37,20 @@ SIGNATURES: dict[str, str] = {
     "poll": "pollfds small timeout",
     "pread64": "fd out len any",
     "pwrite64": "fd in len any",
-    "read": "fd out len",
+    "read": "readable out len",
     "readv": "fd iovec small",
-    "recvfrom": "sock out len flags out outlen",
-    "recvmmsg": "sock mmsghdr small flags timespec",
-    "recvmsg": "sock msghdr flags",
-    "sendfile": "fd fd out len",
-    "sendmmsg": "sock mmsghdr small flags",
+    "recvfrom": "readable out len flags out outlen",
+    "recvmmsg": "readable mmsghdr small flags timespec",
+    "recvmsg": "readable msghdr flags",
+    "sendfile": "connected regular offset len",
+    "sendmmsg": "connected mmsghdr small flags",
     "sendmsg": "sock msghdr flags",
     "sendto": "sock in len flags sockaddr addrlen",
     "setsockopt": "sock level option optval optlen",
     "shutdown": "sock small",
     "socket": "family type protocol",
     "socketpair": "family type protocol out",
-    "splice": "fd out fd out len flags",
+    "splice": "full_pipe offset connected offset len spliceflags",
     "write": "fd in len",
     "writev": "fd iovec small",
 }
@@ -84,8 +85,7 @@ class Arguments:
         self._ports = ports
         self._memory = mm.mmap(SCRATCH)
         self._read_only = mm.mmap(4096, 1)
-        self.fds: list[int] = [0]
-        self.sockets: list[int] = [0]
+        self.kinds = Kinds()
         self._careful = False
 
     def draw(self, name: str) -> list[int]:
@@ -97,13 +97,35 @@ class Arguments:
 
     def _fd(self) -> int:
         if self._careful or self.rng.random() < 0.95:
-            return self.rng.choice(self.fds)
+            return self.rng.choice(self.kinds["any"])
         return self.rng.choice((-1, 1 << 20, 1023, 1 << 31, self.rng.randrange(64)))
 
     def _sock(self) -> int:
         if self._careful or self.rng.random() < 0.9:
-            return self.rng.choice(self.sockets)
+            return self.rng.choice(self.kinds["socket"])
         return self._fd()
+
+    def _fitting(self, kind: str) -> int:
+        """A descriptor of the kind that the call is for, if careful, else some."""
+        return self.rng.choice(self.kinds[kind]) if self._careful else self._sock()
+
+    def _listener(self) -> int:
+        return self._fitting("listener")
+
+    def _connected(self) -> int:
+        return self._fitting("connected")
+
+    def _readable(self) -> int:
+        return self._fitting("readable")
+
+    def _epoll(self) -> int:
+        return self._fitting("epoll")
+
+    def _full_pipe(self) -> int:
+        return self._fitting("full_pipe")
+
+    def _regular(self) -> int:
+        return self._fitting("regular")
 
     def _small(self) -> int:
         return self.rng.choice((0, 1, 1, 2, 3, 4, 5, 8, 10, -1, 1024, 1025, 1 << 31))
@@ -116,6 +138,18 @@ class Arguments:
         for _ in range(self.rng.choice((0, 0, 0, 1) if self._careful else (0, 1, 2))):
             value |= self.rng.choice(FLAGS)
         return value if self._careful or self.rng.random() < 0.95 else self.rng.getrandbits(32)
+
+    def _sockflags(self) -> int:
+        return self.rng.choice((0, 0x800, 0x80000)) if self._careful else self._flags()
+
+    def _spliceflags(self) -> int:
+        return self.rng.choice((0, 1, 2, 4, 6)) if self._careful else self._flags()
+
+    def _ctl(self) -> int:
+        return self.rng.choice((1, 1, 1, 2, 3) if self._careful else (0, 1, 2, 3, 4, -1))
+
+    def _offset(self) -> int:
+        return 0 if self._careful else self._out()
 
     def _len(self) -> int:
         small = self._careful or self.rng.random() < 0.8

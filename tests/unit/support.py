@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pyhost.fs.file import FilesStruct
+from pyhost.fs.ramfs import RamFs
 from pyhost.kernel.clock import VirtualClock
 from pyhost.kernel.kernel import Kernel
 from pyhost.kernel.process import Process
@@ -22,6 +23,7 @@ def make_kernel(name: str = "host", seed: int = 0) -> Kernel:
     """A machine with files and sockets, but no protocol and no device."""
     kernel = Kernel(VirtualClock(), name=name, seed=seed)
     kernel.syscalls = SYSCALLS
+    kernel.rootfs = RamFs(kernel)
     kernel.net = Net(kernel)
     security_init(kernel.net)
     net_dev_init(kernel.net)

@@ -1,24 +1,18 @@
 """The syntax of the targets.
 
-iptables: extensions/libipt_REJECT, libxt_LOG, libxt_MARK, libxt_CONNMARK, libxt_TOS, libxt_DSCP,
-libipt_TTL, libxt_CT, libxt_TCPMSS, libxt_NAT.
+iptables: extensions/libipt_REJECT, libxt_LOG, libxt_TOS, libxt_DSCP, libipt_TTL, libxt_CT,
+libxt_TCPMSS. Those that mark are in targets_mark.py, those that translate in targets_nat.py.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from pyhost.admin.iptables.matches import parse_dscp, parse_dscp_class, parse_tos
 from pyhost.admin.iptables.syntax import Option, Syntax, Values, words
-from pyhost.admin.iptables.words import (
-    bad,
-    format_port_range,
-    parse_address,
-    parse_masked,
-    parse_number,
-    parse_port,
-)
+from pyhost.admin.iptables.targets_mark import MARK_SYNTAXES
+from pyhost.admin.iptables.targets_nat import NAT_SYNTAXES
+from pyhost.admin.iptables.words import bad, parse_number
 from pyhost.net.netfilter.ipt_reject import REJECT_WITH, TCP_RESET, RejectTarget
 from pyhost.net.netfilter.nf_log import (
     NF_LOG_IPOPT,
@@ -29,16 +23,8 @@ from pyhost.net.netfilter.nf_log import (
 )
 from pyhost.net.netfilter.nf_nat_core import NfNatRange
 from pyhost.net.netfilter.x_tables import XtTarget
-from pyhost.net.netfilter.xt_nat import (
-    DnatTarget,
-    MasqueradeTarget,
-    RedirectTarget,
-    SnatTarget,
-)
 from pyhost.net.netfilter.xt_target import (
-    ConnmarkTarget,
     DscpTarget,
-    MarkTarget,
     NotrackTarget,
     TosTarget,
     TtlTarget,
@@ -47,9 +33,6 @@ from pyhost.net.netfilter.xt_tcpmss import TcpmssTarget
 from pyhost.uapi.ip import IPPROTO_TCP, IPPROTO_UDP
 
 __all__ = ["SYNTAXES", "protocols_of"]
-
-MASK32 = 0xFFFFFFFF
-
 
 # -- REJECT, LOG -----------------------------------------------------------------------------------
 
@@ -136,91 +119,6 @@ def _show_log(target: LogTarget, numeric: bool) -> str:
     return text + (f' prefix "{target.prefix}"' if target.prefix else "")
 
 
-# -- MARK, CONNMARK --------------------------------------------------------------------------------
-
-
-def _parse_mark(text: str) -> tuple[int, int]:
-    return parse_masked(text, "mark")
-
-
-def _parse_bits(text: str) -> int:
-    return parse_number(text, "mark", 0, MASK32)
-
-
-MARK_OPTIONS = (
-    Option("set-xmark", 1, _parse_mark),
-    Option("set-mark", 1, _parse_mark),
-    Option("and-mark", 1, _parse_bits),
-    Option("or-mark", 1, _parse_bits),
-    Option("xor-mark", 1, _parse_bits),
-)
-MARK_NAMES = tuple(option.name for option in MARK_OPTIONS)
-
-
-def _mark_and_mask(values: Values, name: str) -> tuple[int, int]:
-    """All ways to say it, as "clear these bits, then XOR those"."""
-    value = values.get(name)
-    if name == "set-xmark":
-        mark, mask = value
-        return mark, mask
-    if name == "set-mark":
-        mark, mask = value
-        return mark, mark | mask
-    return {
-        "and-mark": (0, ~value & MASK32),
-        "or-mark": (value, value),
-        "xor-mark": (value, 0),
-    }[name]
-
-
-def _build_mark(values: Values) -> MarkTarget:
-    mark, mask = _mark_and_mask(values, values.need(*MARK_NAMES))
-    return MarkTarget(mark=mark, mask=mask)
-
-
-def _mark_words(mark: int, mask: int) -> str:
-    return f"{mark:#x}/{mask:#x}"
-
-
-def _show_change(mark: int, mask: int) -> str:
-    if mark == 0:
-        return f"and {~mask & MASK32:#x}"
-    if mark == mask:
-        return f"or {mark:#x}"
-    if mask == 0:
-        return f"xor {mark:#x}"
-    if mask == MASK32:
-        return f"set {mark:#x}"
-    return f"xset {_mark_words(mark, mask)}"
-
-
-def _build_connmark(values: Values) -> ConnmarkTarget:
-    name = values.need(*MARK_NAMES, "save-mark", "restore-mark")
-    if name in MARK_NAMES:
-        mark, mask = _mark_and_mask(values, name)
-        return ConnmarkTarget(mode="set", mark=mark, ctmask=mask)
-    both = values.get("mask", MASK32)
-    ctmask, nfmask = values.get("ctmask", both), values.get("nfmask", both)
-    return ConnmarkTarget(mode=name.removesuffix("-mark"), ctmask=ctmask, nfmask=nfmask)
-
-
-def _save_connmark(target: ConnmarkTarget) -> list[str]:
-    if target.mode == "set":
-        return words("set-xmark", _mark_words(target.mark, target.ctmask))
-    masks = [*words("nfmask", f"{target.nfmask:#x}"), *words("ctmask", f"{target.ctmask:#x}")]
-    return [f"--{target.mode}-mark", *masks]
-
-
-def _show_connmark(target: ConnmarkTarget, numeric: bool) -> str:
-    if target.mode == "set":
-        return f"CONNMARK {_show_change(target.mark, target.ctmask)}"
-    if target.ctmask == target.nfmask == MASK32:
-        return f"CONNMARK {target.mode}"
-    masks = (target.nfmask, target.ctmask)
-    first, second = masks if target.mode == "save" else reversed(masks)
-    return f"CONNMARK {target.mode} mask {first:#x}/{second:#x}"
-
-
 # -- TOS, DSCP, TTL, CT, TCPMSS --------------------------------------------------------------------
 
 
@@ -279,101 +177,9 @@ def _show_tcpmss(target: TcpmssTarget, numeric: bool) -> str:
     return "TCPMSS clamp to PMTU" if target.mss is None else f"TCPMSS set {target.mss}"
 
 
-# -- nat -------------------------------------------------------------------------------------------
-
-
-def _parse_ports(text: str) -> tuple[int, int]:
-    first, dash, last = text.partition("-")
-    low = parse_port(first)
-    high = parse_port(last) if dash else low
-    if not 0 < low <= high:
-        raise bad(f"Port range `{text}' invalid")
-    return low, high
-
-
-def _parse_target_range(text: str) -> NfNatRange:
-    """`ADDR[-ADDR][:PORT[-PORT]]`."""
-    addrs, colon, ports = text.partition(":")
-    first, dash, last = addrs.partition("-")
-    span = None
-    if addrs:
-        low = parse_address(first)
-        high = parse_address(last) if dash else low
-        if high < low:
-            raise bad(f"Bad IP range `{addrs}'")
-        span = (low, high)
-    return NfNatRange(addrs=span, ports=_parse_ports(ports) if colon else None)
-
-
-NAT_FLAGS = (
-    Option("random", 0),
-    Option("random-fully", 0),
-    Option("persistent", 0),
-)
-
-
-def _with_flags(values: Values, allowed: NfNatRange) -> NfNatRange:
-    return allowed._replace(
-        random=values.get("random", False),
-        random_fully=values.get("random-fully", False),
-        persistent=values.get("persistent", False),
-    )
-
-
-def _to_range(values: Values, option: str) -> NfNatRange:
-    values.need(option)
-    return _with_flags(values, values.get(option))
-
-
-def _to_ports(values: Values) -> NfNatRange:
-    return _with_flags(values, NfNatRange(ports=values.get("to-ports")))
-
-
-def _flag_words(allowed: NfNatRange) -> list[str]:
-    flags = (
-        ("random", allowed.random),
-        ("random-fully", allowed.random_fully),
-        ("persistent", allowed.persistent),
-    )
-    return [f"--{name}" for name, given in flags if given]
-
-
-def _ports_text(ports: tuple[int, int]) -> str:
-    return format_port_range(ports).replace(":", "-")
-
-
-def _range_text(allowed: NfNatRange) -> str:
-    text = ""
-    if allowed.addrs is not None:
-        text = "-".join(str(IPv4Address(addr)) for addr in dict.fromkeys(allowed.addrs))
-    return text + (f":{_ports_text(allowed.ports)}" if allowed.ports is not None else "")
-
-
-def _shown_flags(allowed: NfNatRange) -> str:
-    return "".join(f" {word[2:]}" for word in _flag_words(allowed))
-
-
-def _save_to_ports(target: MasqueradeTarget | RedirectTarget) -> list[str]:
-    ports = target.range.ports
-    found = words("to-ports", _ports_text(ports)) if ports is not None else []
-    return found + _flag_words(target.range)
-
-
-def _show_masquerade(target: MasqueradeTarget, numeric: bool) -> str:
-    ports = target.range.ports
-    text = f"masq ports: {_ports_text(ports)}" if ports is not None else ""
-    return (text + _shown_flags(target.range)).strip()
-
-
-def _show_redirect(target: RedirectTarget, numeric: bool) -> str:
-    ports = target.range.ports
-    text = f"redir ports {_ports_text(ports)}" if ports is not None else ""
-    return (text + _shown_flags(target.range)).strip()
-
-
-TO_PORTS = Option("to-ports", 1, _parse_ports)
-
 SYNTAXES = (
+    *MARK_SYNTAXES,
+    *NAT_SYNTAXES,
     Syntax(
         "REJECT",
         (Option("reject-with", 1, _parse_reject),),
@@ -391,25 +197,6 @@ SYNTAXES = (
         _build_log,
         _save_log,
         _show_log,
-    ),
-    Syntax(
-        "MARK",
-        MARK_OPTIONS,
-        _build_mark,
-        lambda t: words("set-xmark", _mark_words(t.mark, t.mask)),
-        lambda t, _: f"MARK {_show_change(t.mark, t.mask)}",
-    ),
-    Syntax(
-        "CONNMARK",
-        (
-            *MARK_OPTIONS,
-            Option("save-mark", 0),
-            Option("restore-mark", 0),
-            *(Option(name, 1, _parse_bits) for name in ("mask", "ctmask", "nfmask")),
-        ),
-        _build_connmark,
-        _save_connmark,
-        _show_connmark,
     ),
     Syntax(
         "TOS",
@@ -453,34 +240,6 @@ SYNTAXES = (
         _save_tcpmss,
         _show_tcpmss,
         (IPPROTO_TCP,),
-    ),
-    Syntax(
-        "SNAT",
-        (Option("to-source", 1, _parse_target_range), *NAT_FLAGS),
-        lambda values: SnatTarget(range=_to_range(values, "to-source")),
-        lambda t: [*words("to-source", _range_text(t.range)), *_flag_words(t.range)],
-        lambda t, _: f"to:{_range_text(t.range)}{_shown_flags(t.range)}",
-    ),
-    Syntax(
-        "DNAT",
-        (Option("to-destination", 1, _parse_target_range), *NAT_FLAGS),
-        lambda values: DnatTarget(range=_to_range(values, "to-destination")),
-        lambda t: [*words("to-destination", _range_text(t.range)), *_flag_words(t.range)],
-        lambda t, _: f"to:{_range_text(t.range)}{_shown_flags(t.range)}",
-    ),
-    Syntax(
-        "MASQUERADE",
-        (TO_PORTS, *NAT_FLAGS[:2]),
-        lambda values: MasqueradeTarget(range=_to_ports(values)),
-        _save_to_ports,
-        _show_masquerade,
-    ),
-    Syntax(
-        "REDIRECT",
-        (TO_PORTS, NAT_FLAGS[0]),
-        lambda values: RedirectTarget(range=_to_ports(values)),
-        _save_to_ports,
-        _show_redirect,
     ),
 )
 

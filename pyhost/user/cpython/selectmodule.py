@@ -8,7 +8,9 @@ them would stop the simulation.
 from __future__ import annotations
 
 import errno
+import os
 import select
+import stat
 from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,6 +30,8 @@ _EXCEPT = select.POLLPRI
 _EPOLL_CTL_ADD, _EPOLL_CTL_DEL, _EPOLL_CTL_MOD = 1, 2, 3
 _FD_SETSIZE = 1024
 _INT_MAX = 0x7FFF_FFFF
+_NO_POLL = (stat.S_IFREG, stat.S_IFDIR)
+"""What epoll refuses to watch, because it is always ready."""
 
 
 def make_module(interpreter: Interpreter) -> ModuleType:
@@ -250,6 +254,8 @@ class Epoll:
     def _control_real(self, operation: int, fd: int, behind: int, events: int) -> None:
         if behind < 0:
             raise os_error(errno.EBADF)
+        if operation == _EPOLL_CTL_ADD and stat.S_IFMT(os.fstat(behind).st_mode) in _NO_POLL:
+            raise os_error(errno.EPERM)
         if (fd in self._real) == (operation == _EPOLL_CTL_ADD):
             raise os_error(errno.EEXIST if operation == _EPOLL_CTL_ADD else errno.ENOENT)
         if operation == _EPOLL_CTL_DEL:

@@ -5,6 +5,7 @@ getsockaddrarg, makesockaddr.
 from __future__ import annotations
 
 import _socket
+import sys
 from operator import index
 from struct import Struct
 from typing import Any
@@ -15,13 +16,17 @@ __all__ = ["SockaddrCodec"]
 
 _AF_INET = _socket.AF_INET
 _AF_PACKET = _socket.AF_PACKET
+_AF_UNIX = _socket.AF_UNIX
+_SUN_PATH_MAX = 108
 _FAMILY = Struct("<H")
 _SOCKADDR_IN = Struct("<H2s4s8x")
 _SOCKADDR_LL = Struct("<H2siHBB8s")
 
 
 class SockaddrCodec:
-    """Addresses of AF_INET and AF_PACKET; host and interface names go through the resolver."""
+    """Addresses of AF_INET, AF_PACKET and AF_UNIX. Host and interface names go through the
+    resolver.
+    """
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
@@ -34,6 +39,8 @@ class SockaddrCodec:
             return self._pack_in(address, caller)
         if family == _AF_PACKET:
             return self._pack_ll(address, caller)
+        if family == _AF_UNIX:
+            return _pack_un(address)
         raise OSError(f"{caller}(): bad family")
 
     def _pack_in(self, address: Any, caller: str) -> bytes:
@@ -81,6 +88,8 @@ class SockaddrCodec:
         if family == _AF_INET and len(data) >= _SOCKADDR_IN.size:
             _, port, raw = _SOCKADDR_IN.unpack_from(data)
             return _socket.inet_ntoa(raw), int.from_bytes(port, "big")
+        if family == _AF_UNIX:
+            return _unpack_un(data[_FAMILY.size :])
         if family == _AF_PACKET and len(data) >= _SOCKADDR_LL.size - 2:
             return self._unpack_ll(data.ljust(_SOCKADDR_LL.size, b"\0"))
         return family, data[_FAMILY.size :]
@@ -89,3 +98,22 @@ class SockaddrCodec:
         _, protocol, index, hatype, pkttype, length, hardware = _SOCKADDR_LL.unpack_from(data)
         name = self._resolver.if_indextoname(index) if index else ""
         return name, int.from_bytes(protocol, "big"), pkttype, hatype, hardware[:length]
+
+
+def _pack_un(address: Any) -> bytes:
+    """A path, or a name of the abstract namespace, which begins with a zero byte."""
+    if isinstance(address, str):
+        path = address.encode(sys.getfilesystemencoding(), "surrogateescape")
+    else:
+        path = bytes(memoryview(address))
+    abstract = path[:1] == b"\0"
+    if len(path) > _SUN_PATH_MAX - (not abstract):
+        raise OSError("AF_UNIX path too long")
+    return _FAMILY.pack(_AF_UNIX) + path + (b"" if abstract or not path else b"\0")
+
+
+def _unpack_un(path: bytes) -> str | bytes:
+    """An abstract name is bytes, a path is text; no name is an empty one."""
+    if path[:1] == b"\0" and len(path) > 1:
+        return path
+    return path.split(b"\0", 1)[0].decode(sys.getfilesystemencoding(), "surrogateescape")

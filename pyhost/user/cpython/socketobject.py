@@ -424,12 +424,18 @@ class Socket:
     def _recv_now(self, size: int, flags: int) -> bytes:
         return self.libc.read("recvfrom", self._fd, size, flags, 0, 0)
 
+    def _recv_counted(self, size: int, flags: int) -> tuple[bytes, int]:
+        return self.libc.read_counted("recvfrom", self._fd, size, flags, 0, 0)
+
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """Receive into `buffer`; the number of bytes."""
         view = _receive_area(buffer, nbytes, "recv_into")
-        data = self.recv(view.nbytes, flags)
+        if self._timeout:
+            data, got = self._retry(select.POLLIN, lambda: self._recv_counted(view.nbytes, flags))
+        else:
+            data, got = self._recv_counted(view.nbytes, flags)
         view[: len(data)] = data
-        return len(data)
+        return got
 
     def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
         """(data, address of the sender)."""

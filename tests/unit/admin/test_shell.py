@@ -38,6 +38,7 @@ def test_quoted_words_and_comments_are_taken_as_a_shell_would(kernel: Kernel) ->
     ("line", "says"),
     [
         ("frobnicate x", "frobnicate: not a command here"),
+        ("sysctl 'net.ipv4", "No closing quotation"),
         ("sysctl net.ipv4.tcp_sock=1", "net.ipv4.tcp_sock: no such sysctl"),
         ("sysctl net.ipv4.tcp_sack=maybe", "'maybe' is not a whole number"),
     ],

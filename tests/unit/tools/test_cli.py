@@ -171,6 +171,7 @@ def test_waves_is_read_as_cocotb_reads_it(
         ("run --sysctl net.ipv4.tcp_sack prog.py", "is not NAME=VALUE"),
         ("run --sysctl =1 prog.py", "is not NAME=VALUE"),
         ("run --sysctl net.ipv4.tcp_sack= prog.py", "is not NAME=VALUE"),
+        ("run --setup absent prog.py", "'--setup': File 'absent' does not exist"),
         ("run --sim model --out prog.py prog.py", "is a file"),
         ("run --sim model --out prog.py/sub prog.py", "cannot make prog.py/sub"),
         ("run --sim model --waves prog.py", "--waves needs signals"),
@@ -213,6 +214,54 @@ def test_sysctls_arrive_in_the_order_given(pyhost: Run, session: FakeSession) ->
         ("net.ipv4.tcp_sack", "0"),
         ("net.ipv4.ip_default_ttl", "32"),
     )
+
+
+def test_setup_files_come_before_single_commands_each_with_its_place(
+    pyhost: Run, session: FakeSession, tmp_path: Path
+) -> None:
+    (tmp_path / "host.setup").write_text("# queue\n\n  tc qdisc replace dev eth0 root fq  \n")
+    options = ["--do", "sysctl -q net.ipv4.tcp_sack=0", "--setup", "host.setup"]
+    assert pyhost("run", "--sim", "model", *options, "prog.py") == 0
+    assert session.configs[0].setup == (
+        ("host.setup:3", "tc qdisc replace dev eth0 root fq"),
+        ("--do", "sysctl -q net.ipv4.tcp_sack=0"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("tc qdisc add dev eth9 root fq", 'Cannot find device "eth9"'),
+        ("ip route add 10.1.0.0/16 via 10.9.9.9", "Nexthop has invalid gateway"),
+        ("iptables -A NOWHERE -j DROP", "No chain/target/match by that name"),
+        ("sysctl net.ipv4.tcp_magic=1", "no such sysctl"),
+        ("reboot", "reboot: not a command here"),
+    ],
+)
+def test_a_command_that_the_host_refuses_is_named_with_its_place(
+    pyhost: Run,
+    session: FakeSession,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    command: str,
+    words: str,
+) -> None:
+    (tmp_path / "host.setup").write_text(f"# a host\n{command}\n")
+    assert pyhost("run", "--sim", "model", "--setup", "host.setup", "prog.py") == 2
+    line = complaint(capsys)
+    assert line.startswith(f"host.setup:2: `{command}`: ")
+    assert words in line
+    assert pyhost("run", "--sim", "model", "--do", command, "prog.py") == 2
+    assert complaint(capsys).startswith(f"--do: `{command}`: ")
+    assert session.configs == []
+
+
+def test_commands_are_tried_with_the_settings_of_the_run(pyhost: Run, session: FakeSession) -> None:
+    rules = Path("rules")
+    assert pyhost("iptables", "--rules", "rules", "-N", "mail") == 0
+    options = ["--iptables-rules", str(rules), "--do", "iptables -A OUTPUT -j mail"]
+    assert pyhost("run", "--sim", "model", *options, "prog.py") == 0
+    assert session.configs[0].setup == (("--do", "iptables -A OUTPUT -j mail"),)
 
 
 def test_a_mistake_found_while_running_is_one_line_too(

@@ -83,6 +83,46 @@ def test_three_streams_come_back_intact() -> None:
             thread.join()
 
 
+def test_all_memory_comes_back_from_a_zero_copy_send() -> None:
+    with socket.create_server((LOCALHOST, 0)) as server:
+        client = start(EXAMPLES / "05_zerocopy.py", LOCALHOST, str(server.getsockname()[1]))
+        with server.accept()[0] as connection:
+            received = 0
+            while data := connection.recv(65536):
+                received += len(data)
+    *_, last = output(client).splitlines()
+    assert last.startswith(f"{received} bytes in ")
+    assert received == 200_000
+
+
+def test_one_send_makes_many_datagrams() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((LOCALHOST, 0))
+        client = start(EXAMPLES / "06_udp_segment.py", LOCALHOST, str(server.getsockname()[1]))
+        for _ in range(9):
+            data, sender = server.recvfrom(65535)
+            server.sendto(data, sender)
+    assert output(client) == f"one send, datagrams of {'1200 ' * 8}400\n"
+
+
+def test_four_connections_are_served_by_edges() -> None:
+    with socket.create_server((LOCALHOST, 0)) as server:
+        client = start(EXAMPLES / "07_epoll_edge.py", LOCALHOST, str(server.getsockname()[1]))
+        echoes = [threading.Thread(target=echo, args=(server.accept()[0],)) for _ in range(4)]
+        for thread in echoes:
+            thread.start()
+        assert output(client).startswith("4 of 4 connections came back intact after ")
+        for thread in echoes:
+            thread.join()
+
+
+def test_a_port_where_nobody_listens_refuses(free_port: str) -> None:
+    with socket.create_server((LOCALHOST, 0)) as server:
+        listening = str(server.getsockname()[1])
+        lines = output(start(EXAMPLES / "08_ports.py", LOCALHOST, listening, free_port))
+    assert [line.split()[2] for line in lines.splitlines()] == ["open", "ConnectionRefusedError"]
+
+
 def echo(connection: socket.socket) -> None:
     with connection:
         while data := connection.recv(65536):

@@ -18,6 +18,7 @@ from scapy.packet import Packet, Raw
 from pyhost.drivers.net.hnic.hnic_main import HnicAdapter, hnic_probe
 from pyhost.drivers.net.hnic.hnic_ring import RxRing, TxRing
 from pyhost.drivers.net.hnic_model.card import HnicModel
+from pyhost.fs.ramfs import RamFs
 from pyhost.kernel.clock import VirtualClock
 from pyhost.kernel.kernel import Kernel
 from pyhost.kernel.trace import TraceEvent
@@ -66,6 +67,7 @@ class Rig:
     ) -> None:
         self.clock = VirtualClock()
         self.kernel = Kernel(self.clock)
+        self.kernel.rootfs = RamFs(self.kernel)
         net = self.kernel.net = Net(self.kernel)
         net_dev_init(net)
         self.port = KeepingPort(self.clock)
