@@ -21,7 +21,7 @@ from pyhost.kernel.clock import VirtualClock
 from pyhost.kernel.kernel import Kernel
 from pyhost.net.core.dev import dev_change_mtu, dev_open
 from pyhost.net.core.netdevice import NetDevice
-from pyhost.net.ipv4.route import inet_add_addr
+from pyhost.net.ipv4.fib.route import inet_add_addr
 from pyhost.tools.errors import UserError
 from tb.config import RunConfig
 from tb.wire import Link

@@ -10,8 +10,8 @@ from pyhost.admin.ip_route_words import SCOPES, lookup_name, name_of
 from pyhost.admin.ip_words import Command, Words, address, answer, device, dotted, pick
 from pyhost.admin.ip_words import prefix as parse_prefix
 from pyhost.net.core.extack import NetlinkExtAck
-from pyhost.net.ipv4.devinet import InIfaddr, inet_add_addr, inet_del_addr
-from pyhost.net.ipv4.fib_semantics import inet_make_mask
+from pyhost.net.ipv4.fib.devinet import InIfaddr, inet_add_addr, inet_del_addr
+from pyhost.net.ipv4.fib.fib_semantics import inet_make_mask
 from pyhost.uapi.errno import EEXIST
 from pyhost.uapi.ip import INADDR_BROADCAST
 

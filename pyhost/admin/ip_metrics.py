@@ -10,7 +10,7 @@ from pyhost.kernel.clock import NSEC_PER_SEC
 from pyhost.uapi.errno import ESRCH
 
 if TYPE_CHECKING:
-    from pyhost.net.ipv4.tcp_metrics import TcpMetrics
+    from pyhost.net.ipv4.tcp.handshake.tcp_metrics import TcpMetrics
     from pyhost.net.net_namespace import Net
 
 __all__ = ["run"]

@@ -18,9 +18,9 @@ from pyhost.admin.ip_route_words import (
 from pyhost.admin.ip_words import Command, Words, address, answer, device, dotted, number, pick
 from pyhost.admin.ip_words import prefix as parse_prefix
 from pyhost.net.core.extack import NetlinkExtAck
-from pyhost.net.ipv4.fib_semantics import FibConfig, FibInfo, inet_make_mask
-from pyhost.net.ipv4.fib_trie import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
-from pyhost.net.ipv4.route import ip_route_output
+from pyhost.net.ipv4.fib.fib_semantics import FibConfig, FibInfo, inet_make_mask
+from pyhost.net.ipv4.fib.fib_trie import NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from pyhost.net.ipv4.fib.route import ip_route_output
 from pyhost.uapi.rtnetlink import (
     RT_TABLE_LOCAL,
     RT_TABLE_MAIN,

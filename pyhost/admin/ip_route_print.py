@@ -14,7 +14,7 @@ from pyhost.admin.ip_route_words import (
     print_type,
 )
 from pyhost.admin.ip_words import dotted
-from pyhost.net.ipv4.fib_semantics import FibInfo
+from pyhost.net.ipv4.fib.fib_semantics import FibInfo
 from pyhost.uapi.rtnetlink import (
     RT_SCOPE_UNIVERSE,
     RTAX_FEATURES,

@@ -94,7 +94,7 @@ def f_dupfd(task: Task, file: File, start: int, flags: int) -> int:
 def sys_ioctl(task: Task, fd: int, cmd: int, arg: int) -> int:
     """ioctl(2): what every file has, then what the file has itself; -ENOTTY.
 
-    Linux: do_vfs_ioctl, vfs_ioctl.
+    Linux: do_vfs_ioctl, vfs_ioctl. FIONREAD gives an int: the low bits of a number too great.
     """
     file = fget(task, fd)
     if file is None:
@@ -105,8 +105,8 @@ def sys_ioctl(task: Task, fd: int, cmd: int, arg: int) -> int:
         if cmd == FIONBIO:
             return _ioctl_fionbio(task, file, arg)
         if cmd == FIONREAD and file.f_inode.is_regular:
-            left = INT.pack(file.f_inode.i_size - file.f_pos)
-            return 0 if user_mm(task).put_user(arg, left) else -EFAULT
+            left = (file.f_inode.i_size - file.f_pos) & 0xFFFFFFFF
+            return 0 if user_mm(task).put_user(arg, left.to_bytes(4, "little")) else -EFAULT
         ioctl = file.f_op.unlocked_ioctl
         return -ENOTTY if ioctl is None else ioctl(task, file, cmd, arg)
     finally:

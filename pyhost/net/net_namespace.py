@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from pyhost.net.core.neighbour import NeighTable
     from pyhost.net.core.netdevice import NetDevice, PacketType
     from pyhost.net.core.skbuff import SkBuff
+    from pyhost.net.ipv4.fib.route import Routing
     from pyhost.net.ipv4.icmp import IcmpNet
-    from pyhost.net.ipv4.ip_fragment import IpFrags
+    from pyhost.net.ipv4.ip.ip_fragment import IpFrags
     from pyhost.net.ipv4.netns_ipv4 import NetnsIpv4
     from pyhost.net.ipv4.raw import RawSock
-    from pyhost.net.ipv4.route import Routing
-    from pyhost.net.ipv4.tcp import TcpNet
-    from pyhost.net.ipv4.udp_table import UdpTable
+    from pyhost.net.ipv4.tcp.tcp import TcpNet
+    from pyhost.net.ipv4.udp.udp_table import UdpTable
     from pyhost.net.netfilter.core import NfHooks
     from pyhost.net.netfilter.ip_tables import XtNet
     from pyhost.net.netfilter.nf_conntrack_net import NfConntrackNet

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pyhost.admin.errors import CommandError
 from pyhost.admin.shell import run_command
 from pyhost.kernel.sysctl import SysctlError
-from pyhost.net.ipv4.tcp_proc import tcp4_seq_show
+from pyhost.net.ipv4.tcp.tcp_proc import tcp4_seq_show
 from pyhost.packetdrill.errors import ScriptFailure
 from pyhost.packetdrill.usermem import Frame
 from pyhost.uapi.fcntl import O_CREAT, O_TRUNC, O_WRONLY

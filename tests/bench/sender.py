@@ -11,7 +11,7 @@ from pyhost.kernel.clock import NSEC_PER_SEC, VirtualClock
 from pyhost.kernel.process import Process
 from pyhost.mm.mmap import MmStruct
 from pyhost.net.core.dev import dev_open, netif_carrier_on, register_netdevice
-from pyhost.net.ipv4.route import inet_add_addr
+from pyhost.net.ipv4.fib.route import inet_add_addr
 from pyhost.uapi.socket import AF_INET, SOCK_STREAM, pack_sockaddr_in
 from tests.bench.sink import SINK_ADDR, SINK_PORT, SinkNic
 

@@ -15,12 +15,12 @@ import pytest
 from pyhost.kernel.clock import NSEC_PER_MSEC, NSEC_PER_SEC
 from pyhost.net.core.drop_reason import NOT_SPECIFIED
 from pyhost.net.core.sockopt import sock_setsockopt
-from pyhost.net.ipv4.udp import udp_prot
+from pyhost.net.ipv4.udp.udp import udp_prot
 from pyhost.uapi.socket import INT, SO_KEEPALIVE
 from tests.fuzz.mutate import Mutator
-from tests.unit.net.ipv4.tcp_apps import accept, close, connect, listener, recv, send
-from tests.unit.net.ipv4.test_tcp_transfer import assert_nothing_left
-from tests.unit.net.ipv4.udp_host import Udp
+from tests.unit.net.ipv4.tcp.tcp_apps import accept, close, connect, listener, recv, send
+from tests.unit.net.ipv4.tcp.test_tcp_transfer import assert_nothing_left
+from tests.unit.net.ipv4.udp.udp_host import Udp
 from tests.unit.net.support import A_ADDR, A_MAC, B_ADDR, B_MAC, Pair, two_hosts
 
 FRAMES = 50_000

@@ -17,12 +17,20 @@ from pyhost.kernel.kernel import Kernel
 from pyhost.kernel.process import Process
 from pyhost.mm.mmap import MmStruct
 from pyhost.net.core.drop_reason import NOT_SPECIFIED
-from pyhost.net.ipv4.tcp_sock import TcpSock
+from pyhost.net.ipv4.tcp.tcp_sock import TcpSock
 from pyhost.uapi.fcntl import O_CREAT, O_NONBLOCK, O_RDWR
 from pyhost.uapi.socket import AF_INET, INT, SOCK_DGRAM, SOCK_STREAM, pack_sockaddr_in
 from tests.fuzz.arguments import SIGNATURES, Arguments
-from tests.unit.net.ipv4.tcp_apps import accept, close, connect, listener, new_socket, recv, send
-from tests.unit.net.ipv4.test_tcp_transfer import assert_nothing_left
+from tests.unit.net.ipv4.tcp.tcp_apps import (
+    accept,
+    close,
+    connect,
+    listener,
+    new_socket,
+    recv,
+    send,
+)
+from tests.unit.net.ipv4.tcp.test_tcp_transfer import assert_nothing_left
 from tests.unit.net.support import A_ADDR, B_ADDR, Pair, two_hosts
 
 CALLS = 20_000

@@ -21,7 +21,7 @@ from pyhost.net.core.netdevice import (
 from pyhost.net.core.skbuff import SkBuff
 from pyhost.net.core.timestamping import skb_tx_timestamp
 from pyhost.net.eth import eth_type_trans
-from pyhost.net.ipv4.route import inet_add_addr
+from pyhost.net.ipv4.fib.route import inet_add_addr
 
 if TYPE_CHECKING:
     from pyhost.net.net_namespace import Net

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyhost.net.core.netdevice import NetDevice
     from pyhost.net.core.skbuff import SkBuff
     from pyhost.net.core.sock import Sock
-    from pyhost.net.ipv4.fib_semantics import FibInfo
+    from pyhost.net.ipv4.fib.fib_semantics import FibInfo
     from pyhost.net.net_namespace import Net
 
 __all__ = ["DST_DEFAULT_METRICS", "DstEntry"]

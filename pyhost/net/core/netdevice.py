@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyhost.kernel.timer import Timer
     from pyhost.net.core.skbuff import SkBuff
     from pyhost.net.core.sock import Sock
-    from pyhost.net.ipv4.devinet import InIfaddr
+    from pyhost.net.ipv4.fib.devinet import InIfaddr
     from pyhost.net.net_namespace import Net
     from pyhost.net.sched.qdisc import Qdisc
 

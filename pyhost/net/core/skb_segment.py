@@ -1,7 +1,7 @@
 """Cutting the payload of a super-packet into pieces behind copies of its headers.
 
 Linux: net/core/skbuff.c skb_segment. What the headers of each piece must say is the protocols'
-affair (pyhost/net/ipv4/tcp_offload.py, udp_offload.py).
+affair (pyhost/net/ipv4/tcp/tcp_offload.py, udp_offload.py).
 
     headers │ payload ..............................        one skb
     headers │ p1     headers │ p2     headers │ p3          gso_size bytes each

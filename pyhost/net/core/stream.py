@@ -27,7 +27,7 @@ from pyhost.uapi.errno import EAGAIN, EPIPE
 from pyhost.uapi.socket import MSG_NOSIGNAL
 
 if TYPE_CHECKING:
-    from pyhost.net.ipv4.tcp_sock import TcpSock
+    from pyhost.net.ipv4.tcp.tcp_sock import TcpSock
 
 __all__ = [
     "sk_stream_error", "sk_stream_memory_free", "sk_stream_min_wspace", "sk_stream_moderate_sndbuf",

@@ -22,21 +22,21 @@ from pyhost.net.core.sock import (
     MsgHdr,
     Proto,
 )
-from pyhost.net.ipv4.devinet_ioctl import DEVINET_COMMANDS, devinet_ioctl, inet_gifconf
-from pyhost.net.ipv4.inet_connect import inet_stream_connect
-from pyhost.net.ipv4.inet_connection_sock import inet_csk_listen_start
-from pyhost.net.ipv4.inet_offload import ipv4_offload_init
-from pyhost.net.ipv4.ip_init import ip_init
+from pyhost.net.ipv4.fib.devinet_ioctl import DEVINET_COMMANDS, devinet_ioctl, inet_gifconf
+from pyhost.net.ipv4.fib.route import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
+from pyhost.net.ipv4.ip.inet_offload import ipv4_offload_init
+from pyhost.net.ipv4.ip.ip_init import ip_init
 from pyhost.net.ipv4.raw import RawSock, raw_bind, raw_prot
-from pyhost.net.ipv4.request_sock import tcp_fastopen_listen
-from pyhost.net.ipv4.route import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
-from pyhost.net.ipv4.tcp import tcp_init, tcp_poll, tcp_prot
-from pyhost.net.ipv4.tcp_ioctl import tcp_ioctl
-from pyhost.net.ipv4.tcp_rcvlowat import tcp_set_rcvlowat
-from pyhost.net.ipv4.tcp_sendmsg import tcp_splice_eof
-from pyhost.net.ipv4.tcp_sock import TcpSock
-from pyhost.net.ipv4.tcp_splice_read import tcp_splice_read
-from pyhost.net.ipv4.udp import UdpSock, udp_prot
+from pyhost.net.ipv4.tcp.handshake.inet_connection_sock import inet_csk_listen_start
+from pyhost.net.ipv4.tcp.handshake.request_sock import tcp_fastopen_listen
+from pyhost.net.ipv4.tcp.tcp import tcp_init, tcp_poll, tcp_prot
+from pyhost.net.ipv4.tcp.tcp_sock import TcpSock
+from pyhost.net.ipv4.tcp.user.inet_connect import inet_stream_connect
+from pyhost.net.ipv4.tcp.user.tcp_ioctl import tcp_ioctl
+from pyhost.net.ipv4.tcp.user.tcp_rcvlowat import tcp_set_rcvlowat
+from pyhost.net.ipv4.tcp.user.tcp_sendmsg import tcp_splice_eof
+from pyhost.net.ipv4.tcp.user.tcp_splice_read import tcp_splice_read
+from pyhost.net.ipv4.udp.udp import UdpSock, udp_prot
 from pyhost.net.socket import (
     SS_CONNECTED,
     SS_CONNECTING,

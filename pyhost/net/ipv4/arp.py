@@ -43,7 +43,7 @@ from pyhost.net.core.netdevice import (
 )
 from pyhost.net.core.skbuff import SkBuff, alloc_skb, consume_skb, kfree_skb_reason
 from pyhost.net.eth import eth_header
-from pyhost.net.ipv4.devinet import all_addresses, inet_ifa_match, inet_select_addr
+from pyhost.net.ipv4.fib.devinet import all_addresses, inet_ifa_match, inet_select_addr
 from pyhost.net.ipv4.icmp import dst_link_failure
 from pyhost.uapi.arp import ARP_HLEN, ARPOP_REPLY, ARPOP_REQUEST, ArpPacket, ArpView
 from pyhost.uapi.ethernet import (

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pyhost.mm.page_frag import PageFrag
 from pyhost.net.core.sock import TCP_CLOSE, TCP_ESTABLISHED, InetSock, Proto
-from pyhost.net.ipv4.ip_cmsg import IpcmCookie
-from pyhost.net.ipv4.route import RTN_BROADCAST, ip_route_output
+from pyhost.net.ipv4.fib.route import RTN_BROADCAST, ip_route_output
+from pyhost.net.ipv4.ip.ip_cmsg import IpcmCookie
 from pyhost.uapi.errno import EACCES, EAFNOSUPPORT, EDESTADDRREQ, EINVAL, ENETUNREACH
 from pyhost.uapi.ip import ipv4_is_multicast
 from pyhost.uapi.rtnetlink import RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
@@ -24,7 +24,7 @@ from pyhost.uapi.socket import (
 
 if TYPE_CHECKING:
     from pyhost.net.core.dst import DstEntry
-    from pyhost.net.ipv4.ip_append import InetCork
+    from pyhost.net.ipv4.ip.ip_append import InetCork
     from pyhost.net.net_namespace import Net
 
 __all__ = [

@@ -24,8 +24,7 @@ from pyhost.net.core.skbuff import (
     consume_skb,
     kfree_skb_reason,
 )
-from pyhost.net.ipv4.ip_output import ip_local_out, ip_push_header
-from pyhost.net.ipv4.route import (
+from pyhost.net.ipv4.fib.route import (
     RTN_BROADCAST,
     RTN_LOCAL,
     RTN_MULTICAST,
@@ -33,6 +32,7 @@ from pyhost.net.ipv4.route import (
     ip_route_output,
     ip_rt_redirect,
 )
+from pyhost.net.ipv4.ip.ip_output import ip_local_out, ip_push_header
 from pyhost.uapi.errno import (
     ECONNREFUSED,
     EHOSTDOWN,

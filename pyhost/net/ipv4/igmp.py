@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyhost.net.core.dev import dev_get_by_index
-from pyhost.net.ipv4.devinet import all_addresses
-from pyhost.net.ipv4.route import ip_route_output
+from pyhost.net.ipv4.fib.devinet import all_addresses
+from pyhost.net.ipv4.fib.route import ip_route_output
 from pyhost.uapi.errno import EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENODEV
 from pyhost.uapi.ip import ipv4_is_multicast
 

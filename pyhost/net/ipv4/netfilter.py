@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyhost.net.ipv4.fib_frontend import inet_addr_type
-from pyhost.net.ipv4.route import ip_route_output
+from pyhost.net.ipv4.fib.fib_frontend import inet_addr_type
+from pyhost.net.ipv4.fib.route import ip_route_output
 from pyhost.uapi.ip import IPTOS_RT_MASK, IpView
 from pyhost.uapi.rtnetlink import RTN_LOCAL
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyhost.kernel.clock import NSEC_PER_MSEC
 from pyhost.kernel.sysctl import SysctlError, SysctlTable, whole_number, whole_numbers
-from pyhost.net.ipv4.devconf import Ipv4Devconf
+from pyhost.net.ipv4.fib.devconf import Ipv4Devconf
 from pyhost.uapi.ip import IPDEFTTL
 
 if TYPE_CHECKING:

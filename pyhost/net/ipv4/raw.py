@@ -31,20 +31,20 @@ from pyhost.net.ipv4.datagram import (
     datagram_source,
     ip4_datagram_connect,
 )
+from pyhost.net.ipv4.fib.route import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
 from pyhost.net.ipv4.icmp import icmp_err_to_errno
 from pyhost.net.ipv4.igmp import ip_mc_drop_socket, ip_mc_sf_allow
-from pyhost.net.ipv4.ip_append import (
+from pyhost.net.ipv4.ip.ip_append import (
     InetCork,
     ip_append_data,
     ip_flush_pending,
     ip_make_skb,
     ip_send_skb,
 )
-from pyhost.net.ipv4.ip_cmsg import IpcmCookie, ip_cmsg_recv, ip_cmsg_send
-from pyhost.net.ipv4.ip_errqueue import ip_icmp_error, ip_local_error, ip_recv_error
-from pyhost.net.ipv4.ip_output import ip_select_ident
-from pyhost.net.ipv4.ip_sockglue import ip_getsockopt, ip_setsockopt
-from pyhost.net.ipv4.route import RTN_BROADCAST, RTN_LOCAL, RTN_MULTICAST, inet_addr_type
+from pyhost.net.ipv4.ip.ip_cmsg import IpcmCookie, ip_cmsg_recv, ip_cmsg_send
+from pyhost.net.ipv4.ip.ip_errqueue import ip_icmp_error, ip_local_error, ip_recv_error
+from pyhost.net.ipv4.ip.ip_output import ip_select_ident
+from pyhost.net.ipv4.ip.ip_sockglue import ip_getsockopt, ip_setsockopt
 from pyhost.uapi.errno import (
     EADDRNOTAVAIL,
     EFAULT,

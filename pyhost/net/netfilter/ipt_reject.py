@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pyhost.net.core import drop_reason
 from pyhost.net.core.skbuff import kfree_skb_reason
-from pyhost.net.ipv4.ip_output import ip_local_out, ip_push_header
+from pyhost.net.ipv4.fib.route import ip_route_output
+from pyhost.net.ipv4.ip.ip_output import ip_local_out, ip_push_header
 from pyhost.net.ipv4.netfilter import ip_route_me_harder
-from pyhost.net.ipv4.route import ip_route_output
-from pyhost.net.ipv4.tcp_reply import tcp_build_segment
+from pyhost.net.ipv4.tcp.output.tcp_reply import tcp_build_segment
 from pyhost.net.netfilter.core import (
     NF_DROP,
     NF_INET_FORWARD,

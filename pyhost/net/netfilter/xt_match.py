@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from pyhost.net.ipv4.fib_frontend import inet_addr_type
+from pyhost.net.ipv4.fib.fib_frontend import inet_addr_type
 from pyhost.net.netfilter.x_tables import XtActionParam, XtMatch
 from pyhost.uapi.ip import IP_TOS_OFF, IP_TTL_OFF
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from pyhost.net.ipv4.devinet import inet_select_addr
+from pyhost.net.ipv4.fib.devinet import inet_select_addr
 from pyhost.net.netfilter.core import (
     NF_DROP,
     NF_INET_LOCAL_IN,

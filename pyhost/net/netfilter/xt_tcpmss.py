@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pyhost.net.core.skbuff import CHECKSUM_PARTIAL
-from pyhost.net.ipv4.route import ip_route_output
+from pyhost.net.ipv4.fib.route import ip_route_output
 from pyhost.net.netfilter.core import (
     NF_DROP,
     NF_INET_FORWARD,

@@ -61,7 +61,7 @@ from pyhost.net.core.sock import (
 )
 from pyhost.net.core.timestamping import sock_recv_timestamp
 from pyhost.net.eth import eth_header
-from pyhost.net.ipv4.devinet_ioctl import DEVINET_COMMANDS, devinet_ioctl, inet_gifconf
+from pyhost.net.ipv4.fib.devinet_ioctl import DEVINET_COMMANDS, devinet_ioctl, inet_gifconf
 from pyhost.net.packet.internal import PacketSock, packet_flush_mclist
 from pyhost.net.packet.sockopt import packet_getsockopt, packet_setsockopt
 from pyhost.net.packet.tap import PacketTap

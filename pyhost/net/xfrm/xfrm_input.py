@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyhost.net.core import drop_reason
 from pyhost.net.core.napi import netif_rx
 from pyhost.net.core.skbuff import SkBuff, kfree_skb_reason
-from pyhost.net.ipv4.route import ip_route_output, ip_rt_update_pmtu
+from pyhost.net.ipv4.fib.route import ip_route_output, ip_rt_update_pmtu
 from pyhost.net.netfilter.core import NF_INET_PRE_ROUTING, nf_hook
 from pyhost.net.xfrm.esp4 import ESP_HDR, esp_input
 from pyhost.net.xfrm.xfrm_policy import XfrmDst

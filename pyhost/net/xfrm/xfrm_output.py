@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pyhost.net.core import drop_reason
 from pyhost.net.core.gso import skb_gso_segment
 from pyhost.net.core.skbuff import CHECKSUM_PARTIAL, SkBuff, consume_skb, kfree_skb_reason
-from pyhost.net.ipv4.route import ip_route_output
+from pyhost.net.ipv4.fib.route import ip_route_output
 from pyhost.net.netfilter.core import NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, nf_hook
 from pyhost.net.xfrm.esp4 import esp_output
 from pyhost.net.xfrm.xfrm_input import esp4_err, xfrm4_rcv

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pyhost.net.core.dst import DstEntry
 from pyhost.net.core.netdevice import IFF_LOOPBACK
-from pyhost.net.ipv4.route import ip_route_output
+from pyhost.net.ipv4.fib.route import ip_route_output
 from pyhost.net.xfrm.xfrm_state import (
     XFRM_MODE_TRANSPORT,
     XFRM_MODE_TUNNEL,

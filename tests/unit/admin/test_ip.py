@@ -8,7 +8,7 @@ from pyhost.admin.errors import CommandError
 from pyhost.admin.shell import run_command
 from pyhost.net.core.dst import DstEntry
 from pyhost.net.core.neighbour import NUD_PERMANENT, neigh_lookup
-from pyhost.net.ipv4.route import ip_route_output
+from pyhost.net.ipv4.fib.route import ip_route_output
 from pyhost.uapi.rtnetlink import (
     RTAX_ADVMSS,
     RTAX_CC_ALGO,

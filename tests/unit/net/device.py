@@ -17,8 +17,8 @@ from pyhost.net.core.dev import dev_open, net_dev_init, netif_carrier_on, regist
 from pyhost.net.core.neighbour import neigh_lookup_or_create, neigh_output
 from pyhost.net.core.skbuff import SkBuff, alloc_skb, consume_skb
 from pyhost.net.ipv4.arp import arp_init
-from pyhost.net.ipv4.devinet import InIfaddr
-from pyhost.net.ipv4.inet_offload import ipv4_offload_init
+from pyhost.net.ipv4.fib.devinet import InIfaddr
+from pyhost.net.ipv4.ip.inet_offload import ipv4_offload_init
 from pyhost.net.ipv4.netns_ipv4 import NetnsIpv4
 from pyhost.net.net_namespace import Net
 from pyhost.net.packet.af_packet import packet_init

@@ -21,7 +21,7 @@ from scapy.packet import Packet
 from pyhost.boot import boot
 from pyhost.kernel.clock import NSEC_PER_SEC, VirtualClock
 from pyhost.net.core.dev import dev_open, netif_carrier_on, register_netdevice
-from pyhost.net.ipv4.route import inet_add_addr
+from pyhost.net.ipv4.fib.route import inet_add_addr
 from tests.unit.net.testnic import TestNic
 
 A_ADDR = 0x0A000001

@@ -12,8 +12,8 @@ from pyhost.net.core.errqueue import (
     sock_queue_err_skb,
 )
 from pyhost.net.core.skbuff import alloc_skb, consume_skb
-from pyhost.net.ipv4.udp import udp_prot
-from pyhost.net.ipv4.udp_sock import UdpSock
+from pyhost.net.ipv4.udp.udp import udp_prot
+from pyhost.net.ipv4.udp.udp_sock import UdpSock
 from pyhost.uapi.errno import ECONNREFUSED, EHOSTUNREACH, ENOMEM
 from pyhost.uapi.errqueue import (
     SO_EE_ORIGIN_ICMP,

@@ -12,8 +12,8 @@ from pyhost.kernel.kernel import Kernel
 from pyhost.kernel.process import SIGPIPE
 from pyhost.net.core.sock import InetSock, Proto
 from pyhost.net.ipv4.af_inet import inet_dgram_ops, inet_stream_ops
-from pyhost.net.ipv4.tcp import tcp_prot
-from pyhost.net.ipv4.udp import udp_prot
+from pyhost.net.ipv4.tcp.tcp import tcp_prot
+from pyhost.net.ipv4.udp.udp import udp_prot
 from pyhost.net.socket import SS_CONNECTED, SS_UNCONNECTED, ProtoOps
 from pyhost.security.hooks import Rule
 from pyhost.uapi.errno import (

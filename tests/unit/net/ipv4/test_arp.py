@@ -10,7 +10,7 @@ from pyhost.kernel.clock import VirtualClock
 from pyhost.net.core.dev import dev_close, dev_open
 from pyhost.net.core.neighbour import NUD_REACHABLE, NUD_STALE, neigh_lookup
 from pyhost.net.core.netdevice import NetDevice
-from pyhost.net.ipv4.devinet import InIfaddr
+from pyhost.net.ipv4.fib.devinet import InIfaddr
 from pyhost.uapi.rtnetlink import RT_SCOPE_HOST, RT_SCOPE_UNIVERSE
 from tests.unit.net.device import A_ADDR, A_MAC, B_ADDR, B_MAC, DeviceHost, device_pair, seconds
 

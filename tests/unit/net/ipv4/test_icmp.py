@@ -11,11 +11,11 @@ from pyhost.admin.shell import run_command
 from pyhost.kernel.clock import NSEC_PER_MSEC, NSEC_PER_SEC
 from pyhost.net.core.dst import DstEntry
 from pyhost.net.ipv4 import icmp
-from pyhost.net.ipv4.route import ip_route_output
+from pyhost.net.ipv4.fib.route import ip_route_output
 from pyhost.uapi.errno import ECONNREFUSED, EHOSTUNREACH, EMSGSIZE, ENOPROTOOPT
 from pyhost.uapi.ip import IP_RECVERR
 from pyhost.uapi.socket import SOL_IP
-from tests.unit.net.ipv4.udp_host import Udp, in_task
+from tests.unit.net.ipv4.udp.udp_host import Udp, in_task
 from tests.unit.net.ipv4.wire import inject, ip_sent, to_b
 from tests.unit.net.support import A_ADDR, Pair, two_hosts
 

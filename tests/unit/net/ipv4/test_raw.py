@@ -32,7 +32,7 @@ from pyhost.uapi.socket import (
     pack_sockaddr_in,
     unpack_sockaddr_in,
 )
-from tests.unit.net.ipv4.udp_host import in_task
+from tests.unit.net.ipv4.udp.udp_host import in_task
 from tests.unit.net.ipv4.wire import inject, ip_sent, to_b
 from tests.unit.net.support import A_ADDR, B_ADDR, Host, Pair, two_hosts
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyhost.mm.iov_iter import ITER_DEST, ITER_SOURCE, IovIter
 from pyhost.mm.mmap import MmStruct
 from pyhost.net.core.sock import MsgHdr
-from pyhost.net.ipv4.tcp import tcp_prot
+from pyhost.net.ipv4.tcp.tcp import tcp_prot
 from pyhost.uapi.socket import MSG_ERRQUEUE, MSG_ZEROCOPY
-from tests.unit.net.ipv4.tcp_apps import accept, connect, listener, recv
+from tests.unit.net.ipv4.tcp.tcp_apps import accept, connect, listener, recv
 from tests.unit.net.support import seconds, two_hosts
 
 LOCALHOST = 0x7F000001

@@ -12,8 +12,8 @@ from pyhost.kernel.clock import NSEC_PER_SEC
 from pyhost.net.netfilter.nf_conntrack_proto_tcp import STATE_NAMES, TCP_CONNTRACKS
 from pyhost.net.netfilter.nf_conntrack_tuple import IPS_ASSURED, NfConn
 from pyhost.uapi.errno import ECONNREFUSED, EPERM
-from tests.unit.net.ipv4 import tcp_apps
-from tests.unit.net.ipv4.udp_host import Udp, in_task
+from tests.unit.net.ipv4.tcp import tcp_apps
+from tests.unit.net.ipv4.udp.udp_host import Udp, in_task
 from tests.unit.net.netfilter.traffic import Traffic
 from tests.unit.net.support import A_ADDR, B_ADDR
 

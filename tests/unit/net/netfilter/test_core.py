@@ -32,7 +32,7 @@ from pyhost.net.netfilter.core import (
     nf_unregister_net_hook,
 )
 from pyhost.uapi.errno import EHOSTUNREACH, EPERM
-from tests.unit.net.ipv4.udp_host import Udp, in_task
+from tests.unit.net.ipv4.udp.udp_host import Udp, in_task
 from tests.unit.net.support import A_ADDR, B_ADDR, Pair, two_hosts
 
 PORT = 5000

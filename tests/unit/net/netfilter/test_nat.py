@@ -12,8 +12,8 @@ from scapy.layers.l2 import ARP, Ether
 from pyhost.net.core.dev import dev_close
 from pyhost.net.core.netdevice import NETIF_F_HW_CSUM, NETIF_F_SG, NETIF_F_TSO
 from pyhost.uapi.errno import ECONNREFUSED
-from tests.unit.net.ipv4 import tcp_apps
-from tests.unit.net.ipv4.udp_host import Udp, in_task
+from tests.unit.net.ipv4.tcp import tcp_apps
+from tests.unit.net.ipv4.udp.udp_host import Udp, in_task
 from tests.unit.net.netfilter.traffic import Traffic, checksums_are_good
 from tests.unit.net.support import A_ADDR, B_ADDR
 

@@ -9,7 +9,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 
 from pyhost.kernel.printk import KERN_WARNING
 from pyhost.uapi.errno import ECONNREFUSED, EPERM
-from tests.unit.net.ipv4.udp_host import Udp, in_task
+from tests.unit.net.ipv4.udp.udp_host import Udp, in_task
 from tests.unit.net.netfilter.traffic import Traffic, checksums_are_good
 from tests.unit.net.support import B_ADDR
 

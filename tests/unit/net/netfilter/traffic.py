@@ -8,8 +8,8 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.packet import Packet
 
 from pyhost.admin.shell import run_command
-from tests.unit.net.ipv4 import tcp_apps
-from tests.unit.net.ipv4.udp_host import Udp, in_task
+from tests.unit.net.ipv4.tcp import tcp_apps
+from tests.unit.net.ipv4.udp.udp_host import Udp, in_task
 from tests.unit.net.support import B_ADDR, Host, Pair, seconds, two_hosts
 
 __all__ = ["Traffic", "checksums_are_good"]

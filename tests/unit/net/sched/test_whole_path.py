@@ -11,7 +11,7 @@ from scapy.layers.l2 import Ether
 from pyhost.admin.shell import run_command
 from pyhost.kernel.clock import NSEC_PER_SEC
 from pyhost.net.core import netdevice as nd
-from tests.unit.net.ipv4.tcp_apps import accept, close, connect, listener, read_all, write
+from tests.unit.net.ipv4.tcp.tcp_apps import accept, close, connect, listener, read_all, write
 from tests.unit.net.support import B_ADDR, Pair, two_hosts
 
 DATA = bytes(at % 251 for at in range(1_000_003))

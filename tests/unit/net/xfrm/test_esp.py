@@ -14,7 +14,7 @@ from scapy.packet import Packet
 from pyhost.net.core.netdevice import NETIF_F_HW_CSUM, NETIF_F_SG, NETIF_F_TSO
 from pyhost.net.xfrm.xfrm_state import XfrmReplay
 from pyhost.uapi.errno import EPERM
-from tests.unit.net.ipv4.udp_host import Udp
+from tests.unit.net.ipv4.udp.udp_host import Udp
 from tests.unit.net.netfilter.traffic import Traffic
 from tests.unit.net.support import A_ADDR
 

@@ -1,0 +1,1 @@
+"""How connections begin and end. Linux: net/ipv4/tcp_minisocks.c, syncookies.c."""

@@ -1,0 +1,1 @@
+"""What leaves, and when. Linux: net/ipv4/tcp_output.c."""

@@ -1,0 +1,1 @@
+"""UDP. RFC 768. Linux: net/ipv4/udp.c."""
