@@ -8,15 +8,18 @@ that, but it must not stumble, forget anything, or drop a packet without a reaso
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from pyhost.admin.shell import run_command
 from pyhost.kernel.clock import NSEC_PER_MSEC, NSEC_PER_SEC
-from pyhost.net.core.drop_reason import NOT_SPECIFIED
+from pyhost.net.core.drop_reason import NETFILTER_DROP, NOT_SPECIFIED
 from pyhost.net.core.sockopt import sock_setsockopt
 from pyhost.net.ipv4.udp.udp import udp_prot
 from pyhost.uapi.socket import INT, SO_KEEPALIVE
+from tests.fuzz.leaks import loose_pages
 from tests.fuzz.mutate import Mutator
 from tests.unit.net.ipv4.tcp.tcp_apps import accept, close, connect, listener, recv, send
 from tests.unit.net.ipv4.tcp.test_tcp_transfer import assert_nothing_left
@@ -27,6 +30,15 @@ FRAMES = 50_000
 SEEDS = range(5)
 ECHO_PORT = 7
 UDP_PORT = 9
+RULES = (
+    "-t raw -A PREROUTING -p udp --sport 0 -j NOTRACK",
+    "-t mangle -A PREROUTING -m length --length 1400:65535 -j MARK --set-mark 1",
+    "-A INPUT -m conntrack --ctstate INVALID -m limit --limit 1/s -j LOG --log-tcp-options",
+    "-A INPUT -m conntrack --ctstate INVALID -j DROP",
+    "-A INPUT -p udp --dport 10 -j REJECT",
+    "-t nat -A PREROUTING -p tcp --dport 8 -j REDIRECT --to-ports 7",
+    "-t nat -A POSTROUTING -j MASQUERADE",
+)
 SETTLE_NS = 4 * 3600 * NSEC_PER_SEC
 """Beyond TIME_WAIT, retransmission and keepalive, so what is left then is left for ever."""
 
@@ -114,9 +126,14 @@ def keep_sending_datagrams(pair: Pair, attack: Attack, rng: random.Random) -> No
     pair.b.spawn(send_all)
 
 
-def under_attack(seed: int, frames: int) -> Pair:
-    """Let it all happen, and settle."""
+def under_attack(seed: int, frames: int, rules: Sequence[str] = ()) -> tuple[Pair, int]:
+    """Let it all happen, with `rules` in the packet filter, and settle; also the loose pages that
+    there were before.
+    """
     pair = two_hosts(seed=seed)
+    for rule in rules:
+        run_command(pair.a.kernel, f"iptables {rule}")
+    before = loose_pages(pair.a.kernel)
     attack = Attack(pair, seed, frames)
     rng = random.Random(seed)
     keep_echoing(pair, attack)
@@ -124,15 +141,19 @@ def under_attack(seed: int, frames: int) -> Pair:
     keep_sending_datagrams(pair, attack, rng)
     pair.clock.run(stop=lambda: not attack.left)
     pair.clock.run(until=pair.clock.now + SETTLE_NS)
-    return pair
+    return pair, before
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_hostile_frames_break_nothing_and_are_all_accounted_for(seed: int) -> None:
-    pair = under_attack(seed, FRAMES // len(SEEDS))
+    """Every other time they have to pass a packet filter that follows connections."""
+    rules = RULES if seed % 2 else ()
+    pair, pages = under_attack(seed, FRAMES // len(SEEDS), rules)
     for host in (pair.a, pair.b):
         assert host.kernel.oops is None
         assert host.kernel.warnings == 0
     assert NOT_SPECIFIED not in pair.a.net.drops
     assert sum(pair.a.net.drops.values()) > FRAMES // len(SEEDS) // 4
+    assert (NETFILTER_DROP in pair.a.net.drops) == bool(rules)
     assert_nothing_left(pair)
+    assert loose_pages(pair.a.kernel) == pages

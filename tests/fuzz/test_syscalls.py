@@ -11,9 +11,8 @@ import random
 
 import pytest
 
-from pyhost.fs.file import FilesStruct, Inode
+from pyhost.fs.file import FilesStruct
 from pyhost.kernel.clock import NSEC_PER_MSEC, NSEC_PER_SEC
-from pyhost.kernel.kernel import Kernel
 from pyhost.kernel.process import Process
 from pyhost.mm.mmap import MmStruct
 from pyhost.net.core.drop_reason import NOT_SPECIFIED
@@ -21,6 +20,7 @@ from pyhost.net.ipv4.tcp.tcp_sock import TcpSock
 from pyhost.uapi.fcntl import O_CREAT, O_NONBLOCK, O_RDWR
 from pyhost.uapi.socket import AF_INET, INT, SOCK_DGRAM, SOCK_STREAM, pack_sockaddr_in
 from tests.fuzz.arguments import SIGNATURES, Arguments
+from tests.fuzz.leaks import loose_pages
 from tests.unit.net.ipv4.tcp.tcp_apps import (
     accept,
     close,
@@ -162,19 +162,6 @@ def keep_a_peer(pair: Pair, program: RandomProgram) -> None:
 
     pair.b.spawn(serve)
     pair.b.spawn(call)
-
-
-def _file_pages(inode: Inode) -> int:
-    """The pages that the files below an inode of the ramfs hold."""
-    if inode.is_directory:
-        return sum(_file_pages(child) for child in inode.i_private.values())
-    return len(inode.i_private.pages) if inode.is_regular else 0
-
-
-def loose_pages(kernel: Kernel) -> int:
-    """The pages in use that neither a cache of small objects nor a file explains."""
-    mem = kernel.mem
-    return mem.pages_in_use - mem.slab_pages - _file_pages(kernel.rootfs.root)
 
 
 def run_random_program(seed: int, calls: int) -> tuple[Pair, RandomProgram, int]:
