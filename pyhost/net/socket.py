@@ -68,8 +68,8 @@ if TYPE_CHECKING:
 __all__ = [
     "SS_CONNECTED", "SS_CONNECTING", "SS_DISCONNECTING", "SS_FREE", "SS_UNCONNECTED", "IfIoctl",
     "ProtoOps", "Socket", "sock_alloc", "sock_alloc_file", "sock_create", "sock_from_file",
-    "sock_graft", "sock_init_data", "sock_no_accept", "sock_no_bind", "sock_no_connect",
-    "sock_no_getname", "sock_no_listen", "sock_no_shutdown", "sock_no_socketpair", "sock_poll_wait",
+    "sock_graft", "sock_init_data", "sock_no_accept", "sock_no_connect",
+    "sock_no_listen", "sock_no_shutdown", "sock_no_socketpair", "sock_poll_wait",
     "sock_recvmsg", "sock_release", "sock_sendmsg", "socket_file_ops", "sockfd_lookup",
 ]  # fmt: skip
 
@@ -364,11 +364,6 @@ socket_file_ops = FileOperations(
 # -- calls a kind of socket does not have (net/core/sock.c) -----------------------------------
 
 
-def sock_no_bind(_sock: Socket, _addr: bytes) -> int:
-    """Linux: sock_no_bind."""
-    return -EOPNOTSUPP
-
-
 def sock_no_connect(_sock: Socket, _addr: bytes, _flags: int) -> int:
     """Linux: sock_no_connect."""
     return -EOPNOTSUPP
@@ -381,11 +376,6 @@ def sock_no_socketpair(_sock1: Socket, _sock2: Socket) -> int:
 
 def sock_no_accept(_sock: Socket, _newsock: Socket, _flags: int) -> int:
     """Linux: sock_no_accept."""
-    return -EOPNOTSUPP
-
-
-def sock_no_getname(_sock: Socket, _peer: int) -> int:
-    """Linux: sock_no_getname."""
     return -EOPNOTSUPP
 
 

@@ -76,11 +76,6 @@ class Settings:
         return int(IPv4Address(self.local_ip))
 
     @property
-    def gateway_addr(self) -> int:
-        """`gateway_ip` in host order."""
-        return int(IPv4Address(self.gateway_ip))
-
-    @property
     def remote_addr(self) -> int:
         """`remote_ip` in host order, without its prefix length."""
         return int(IPv4Address(self.remote_ip.partition("/")[0]))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyhost.net.socket import Socket
 
 __all__ = [
-    "MAY_APPEND", "MAY_READ", "MAY_WRITE", "Rule", "SecurityHooks", "security_file_permission",
+    "MAY_READ", "MAY_WRITE", "Rule", "SecurityHooks", "security_file_permission",
     "security_init", "security_socket_accept", "security_socket_bind", "security_socket_connect",
     "security_socket_create", "security_socket_listen", "security_socket_recvmsg",
     "security_socket_sendmsg",
@@ -29,7 +29,6 @@ __all__ = [
 
 MAY_WRITE = 2
 MAY_READ = 4
-MAY_APPEND = 8
 
 
 class Rule(NamedTuple):

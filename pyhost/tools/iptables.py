@@ -15,9 +15,8 @@ from pyhost.tools.errors import UserError
 if TYPE_CHECKING:
     from pyhost.kernel.kernel import Kernel
 
-__all__ = ["DEFAULT_RULES", "check_rules", "edit_rules"]
+__all__ = ["check_rules", "edit_rules"]
 
-DEFAULT_RULES = Path("iptables.rules")
 
 HEADER = "# Rules of a pyhost machine, as iptables-save writes them.\n"
 

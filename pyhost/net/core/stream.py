@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pyhost.net.ipv4.tcp.tcp_sock import TcpSock
 
 __all__ = [
-    "sk_stream_error", "sk_stream_memory_free", "sk_stream_min_wspace", "sk_stream_moderate_sndbuf",
+    "sk_stream_error", "sk_stream_memory_free", "sk_stream_moderate_sndbuf",
     "sk_stream_wait_close", "sk_stream_wait_connect", "sk_stream_wait_memory",
     "sk_stream_write_space",
 ]  # fmt: skip
@@ -53,14 +53,6 @@ def sk_stream_memory_free(sk: TcpSock, wake: int = 0) -> bool:
         return False
     lowat = sk.notsent_lowat or sk.net.tcp.notsent_lowat
     return (sk.write_seq - sk.snd_nxt & 0xFFFFFFFF) << wake < lowat
-
-
-def sk_stream_min_wspace(sk: TcpSock) -> int:
-    """Half of what is queued: so much room there must be before a writer is woken.
-
-    Linux: sk_stream_min_wspace.
-    """
-    return sk.sk_wmem_queued >> 1
 
 
 def sk_stream_write_space(sk: TcpSock) -> None:
