@@ -41,7 +41,7 @@ packetdrill: setup ## run packetdrill scripts: PACKETDRILL=FOLDER (google/packet
 	@$(BIN)/pyhost packetdrill $(if $(SIM),--sim $(SIM)) $(PACKETDRILL_OPTIONS) "$(PACKETDRILL)"
 
 test: setup ## run all tests (TESTS="tests/unit -k tcp" for some)
-	@$(BIN)/pytest $(TEST_OPTIONS) $(if $(TESTS),,--claims-report build/claims.json) $(TESTS)
+	@$(BIN)/pytest $(TEST_OPTIONS) $(if $(TESTS),,--claims-report=build/claims.json) $(TESTS)
 
 deep: setup ## run the tests that take too long for every day
 	@$(BIN)/pytest $(TEST_OPTIONS) -m deep
