@@ -285,13 +285,13 @@ module hnic_desc_prefetch #(
     wire unused = &{1'b0, burst_valid, pick_addr, beats[12:8], rd_index, grant};
 
 `ifdef HNIC_CHECKS
-    localparam [15:0] PLACE_MASK = PER - 1;
+    localparam [31:0] PLACE_MASK = PER - 1;
     always @(posedge clk) begin
         if (!rst && r_valid && !burst_valid) begin
             $display("CHECK %m: read data that was not asked for");
             $finish;
         end
-        if (!rst && accept && ((pick_addr[15:0] >> DESC_SHIFT) & PLACE_MASK) != (pick_index & PLACE_MASK)) begin
+        if (!rst && accept && (((pick_addr[15:0] >> DESC_SHIFT) ^ pick_index) & PLACE_MASK[15:0]) != 16'd0) begin
             $display("CHECK %m: a ring that is not aligned");
             $finish;
         end

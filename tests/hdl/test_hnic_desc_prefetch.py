@@ -179,15 +179,15 @@ IDLE = {"quiesce": 0, "fetch_valid": 0, "rd_en": 0, "r_valid": 0, "ar_ready": 0}
 @cocotb.parametrize((("latency", "pause"), [(1, 0.0), (60, 0.0), (60, 0.5)]))
 async def descriptors_lie_at_their_index(dut: Any, latency: int, pause: float) -> None:
     await start(dut, **IDLE)
-    bench = Bench(dut, 150, latency, pause)
+    bench = Bench(dut, 80, latency, pause)
     await bench.run()
-    assert bench.reads >= bench.count * 150 - 1
+    assert bench.reads >= bench.count * 80 - 1
 
 
 @cocotb.test()
 async def errors_mark_their_descriptors(dut: Any) -> None:
     await start(dut, **IDLE)
-    bench = Bench(dut, 150, 5, 0.3, bad=0.2)
+    bench = Bench(dut, 80, 5, 0.3, bad=0.2)
     await bench.run()
     assert bench.memory.bad
 
