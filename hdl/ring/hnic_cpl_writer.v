@@ -4,7 +4,7 @@
 // A record is one INCR burst, lowest address first: 16 bytes for transmit, 32 for receive, at a multiple of its size. The
 // phase bit is the record's last one, so a driver that polls it never sees half a record. All writes have one id, so answers come
 // in the order of the writes; whose they are is remembered here.
-// Throughput: a beat a cycle, a record each cycle where one beat holds it. Latency: 1 cycle to AXI.
+// Throughput: a beat a cycle, and one cycle more a record. Latency: 1 cycle to AXI.
 //
 // | parameter   | legal             | meaning                 |
 // |-------------|-------------------|-------------------------|

@@ -52,8 +52,8 @@ def run_module(
     only: str = "",
     top: str = "",
 ) -> None:
-    """Build the module that `test_file` is named after, or the bench `top` of this folder around it,
-    and run the cocotb tests of that file in it: all, or those whose name matches the regular
+    """Build the module that `test_file` is named after, or the bench `top` of this folder around
+    it, and run the cocotb tests of that file in it: all, or those whose name matches the regular
     expression `only`.
     """
     name = Path(test_file).stem

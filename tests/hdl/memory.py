@@ -1,4 +1,4 @@
-"""Host memory on AXI for the tests of single engines: cocotbext-axi's, with stalls, latency, faults.
+"""Host memory on AXI for the tests of single engines: cocotbext-axi's, stalled, late, faulty.
 
 All of memory is noise at first, so what is written beside its place is seen too.
 """
