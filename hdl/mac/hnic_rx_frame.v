@@ -3,7 +3,8 @@
 // Why: a decoder in front of it knows the characters of its wire; here is what Ethernet knows. The FCS is taken out with the delay
 // of one word: a last word of up to 4 bytes ends the word before it, a longer one becomes a word of its own.
 // A frame that is too long ends where it is seen to be (at most 8 bytes later), so no wire can fill what stands behind.
-// A bad frame counts once: as wrong in length if it is, else as wrong in FCS (an error on the wire is meant to look like one).
+// A bad frame counts once: as wrong in length if it is too long or ends short without an error, else as wrong in FCS (an error
+// on the wire is meant to look like one).
 // A frame of no more than 4 bytes gives no word, it only counts.
 // Throughput: one word a cycle. Latency: a word 2 cycles; the last one 1 cycle, 2 when it keeps bytes of its own.
 //
@@ -66,7 +67,8 @@ module hnic_rx_frame #(
     wire        word = active_q && in_valid;
     wire [13:0] total = {words_q, 3'd0} + {10'd0, in_count};
     wire        too_long = total > LONGEST[13:0];
-    wire        legal = total >= SHORTEST && !too_long;
+    wire        short_end = total < SHORTEST;
+    wire        wrong_length = too_long || (short_end && !in_error);
     wire        finish = word && (in_end || too_long);
     wire        spill = in_count > FCS;
     wire        ends_held = finish && !spill;
@@ -74,7 +76,7 @@ module hnic_rx_frame #(
     wire [31:0] crc_next;
     wire [63:0] wanted = in_count[3] ? ~64'd0 : ~(~64'd0 << {in_count[2:0], 3'b000});
     hnic_crc32 u_crc (.crc_in(crc_q), .data(in_data & wanted), .count(in_count), .crc_out(crc_next));
-    wire        good = legal && !in_error && crc_next == CRC_GOOD;
+    wire        good = !too_long && !short_end && !in_error && crc_next == CRC_GOOD;
 
     always @(posedge clk) begin : frame
         if (word) begin
@@ -131,8 +133,8 @@ module hnic_rx_frame #(
             out_time_q   <= in_time;
             out_cookie_q <= in_cookie;
         end
-        stat_fcs_errs_q <= finish && legal && !good;
-        stat_len_errs_q <= finish && !legal;
+        stat_fcs_errs_q <= finish && !wrong_length && !good;
+        stat_len_errs_q <= finish && wrong_length;
         if (rst) begin
             start_q         <= 1'b0;
             out_valid_q     <= 1'b0;
