@@ -226,12 +226,16 @@ module hnic_core #(
     wire [RX_QUEUES*32-1:0] rxq_drops;
     wire [15:0]             rxq_doorbell_tail;
     wire                    rx_irq_busy;
+    wire [RX_QUEUES*24-1:0] rxq_rate, rxq_burst;  // receive queues have neither rate nor priority
+    wire [RX_QUEUES*3-1:0]  rxq_prio;
+    wire unused_shape = &{1'b0, rxq_rate, rxq_burst, rxq_prio};
 
     hnic_csr_queues #(.QUEUES(RX_QUEUES), .BASE(`HNIC_RXQ_BASE), .VECTOR(8'd1), .TX(0)) u_csr_rxq (
         .clk(clk), .rst(core_rst), .tick(tick),
         .wr_en(wr_en), .wr_addr(wr_addr), .wr_data(wr_data), .rd_en(rd_en), .rd_addr(rd_addr), .rd_data(rd_rxq),
         .cfg_enable(rxq_enable), .cfg_reset(rxq_reset), .cfg_base(rxq_base), .cfg_size(rxq_size),
-        .cfg_cpl_base(rxq_cpl_base), .cfg_cpl_size(rxq_cpl_size), .cfg_rate(), .cfg_burst(), .cfg_prio(),
+        .cfg_cpl_base(rxq_cpl_base), .cfg_cpl_size(rxq_cpl_size), 
+        .cfg_rate(rxq_rate), .cfg_burst(rxq_burst), .cfg_prio(rxq_prio),
         .doorbell(rxq_doorbell), .doorbell_tail(rxq_doorbell_tail), .reset_done(rxq_reset_done),
         .status_active(rxq_active), .status_error(rxq_error), .status_tail(rxq_tail), .status_head(rxq_head),
         .status_cpl_head(rxq_cpl_head), .error_status(rxq_error_status), .error_index(rxq_error_index),
@@ -453,6 +457,8 @@ module hnic_core #(
     assign status_busy = core_busy || axil_busy;
 
 `ifdef HNIC_CHECKS
+    wire [8:0] axi_broken;
+    wire unused_checks = &{1'b0, axi_broken};
     hnic_axi_check #(
         .DATA_W(AXI_DATA_W), .ADDR_W(AXI_ADDR_W), .ID_W(AXI_ID_W), .RD_LIMIT(RD_OUTSTANDING), .WR_LIMIT(WR_OUTSTANDING)
     ) u_axi_check (
@@ -465,7 +471,7 @@ module hnic_core #(
         .m_axi_arid(m_axi_arid), .m_axi_araddr(m_axi_araddr), .m_axi_arlen(m_axi_arlen), .m_axi_arsize(m_axi_arsize),
         .m_axi_arburst(m_axi_arburst), .m_axi_aruser(m_axi_aruser), .m_axi_arvalid(m_axi_arvalid), .m_axi_arready(m_axi_arready),
         .m_axi_rid(m_axi_rid), .m_axi_rdata(m_axi_rdata), .m_axi_rresp(m_axi_rresp), .m_axi_rlast(m_axi_rlast),
-        .m_axi_rvalid(m_axi_rvalid), .m_axi_rready(m_axi_rready), .broken()
+        .m_axi_rvalid(m_axi_rvalid), .m_axi_rready(m_axi_rready), .broken(axi_broken)
     );
 `endif
 endmodule
