@@ -108,14 +108,15 @@ class RxEngine:
         """Write the completion of the buffer at the head."""
         queue = self.queue
         head = queue.head + 1 & INDEX_MASK
-        word = buf_id | head << RXC_HEAD_SHIFT | status << RXC_STATUS_SHIFT
+        word = head << RXC_HEAD_SHIFT | status << RXC_STATUS_SHIFT
         if queue.cpl_phase():
             word |= RXC_PHASE
         csum = csum_bytes(memoryview(frame)[ETH_HLEN:])
         if l4_checksum_ok(frame, csum):
             word |= RXC_CSUM_OK
         shape = len(frame) | csum << RXC_CSUM_SHIFT
-        record = RX_CPL.pack(word, cycle_of(self._clock.now), shape, key << RXC_COOKIE_SHIFT)
+        ident = buf_id | key << RXC_COOKIE_SHIFT
+        record = RX_CPL.pack(ident, cycle_of(self._clock.now), shape, word)
         with suppress(BusError):
             self.master.write(
                 queue.cpl_base + (queue.cpl_head & queue.cpl_mask) * regs.RXC_BYTES, record

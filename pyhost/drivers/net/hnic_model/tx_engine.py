@@ -231,7 +231,7 @@ class TxEngine:
         try:
             slot = queue.cpl_head & queue.cpl_mask
             self._master.write(
-                queue.cpl_base + slot * regs.TXC_BYTES, TX_CPL.pack(word, cycle_of(start_ns))
+                queue.cpl_base + slot * regs.TXC_BYTES, TX_CPL.pack(cycle_of(start_ns), word)
             )
         except BusError:
             stats.axi_wr_errs += 1
