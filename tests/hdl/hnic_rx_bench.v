@@ -15,7 +15,7 @@ module hnic_rx_bench #(
     parameter FRAMES = 64,
     parameter CPL_OUTSTANDING = 64,
     parameter QUEUE_W = QUEUES > 1 ? $clog2(QUEUES) : 1,  // derived, do not set
-    parameter COUNT_W = $clog2(DATA_W / 8) + 1            // derived, do not set,
+    parameter COUNT_W = $clog2(DATA_W / 8) + 1,           // derived, do not set
     parameter ID_W = 4
 ) (
     input  wire                 clk,
