@@ -37,7 +37,7 @@ What the registers do together is told in `hdl/README.md`.
 
 # Address map of the record in host memory -> prefix of its constants.
 RECORDS = {"tx_desc": "TXD", "tx_cpl": "TXC", "rx_desc": "RXD", "rx_cpl": "RXC"}
-STATUS_ENUM_FIELD = ("tx_cpl", "Q0", "STATUS")
+STATUS_ENUM_FIELD = ("tx_cpl", "Q1", "STATUS")
 
 Outputs = dict[Path, str]
 
@@ -88,6 +88,9 @@ def _register_constants(prefix: str, reg: RegNode) -> Iterator[Constant]:
     """Offset, reset value and fields of one register."""
     name = f"{prefix}{reg.inst_name}"
     yield _hex(name, reg.raw_address_offset, 16, reg.get_property("name"))
+    if reg.is_array:
+        assert reg.array_dimensions is not None
+        yield _dec(f"{name}_COUNT", reg.array_dimensions[0])
     yield _hex(f"{name}_RST", _reset(reg), 32)
     for field in reg.fields():
         yield from _field_constants(name, field)
@@ -190,9 +193,10 @@ def _access(field: FieldNode) -> str:
 
 def _register_rows(reg: RegNode) -> Iterator[str]:
     """One row for the register, one for each field."""
-    offset = f"`0x{reg.raw_address_offset:03X}`"
+    offset = f"`0x{reg.raw_address_offset:03X}{' + 4 * i' if reg.is_array else ''}`"
     name = reg.get_property("name")
-    yield f"| {offset} | **{reg.inst_name}** | | | `0x{_reset(reg):08X}` | {name} |"
+    count = f"[{reg.array_dimensions[0]}]" if reg.is_array and reg.array_dimensions else ""
+    yield f"| {offset} | **{reg.inst_name}{count}** | | | `0x{_reset(reg):08X}` | {name} |"
     for field in reg.fields():
         desc = field.get_property("desc", default="") or ""
         yield f"| | {field.inst_name} | {_bits(field)} | {_access(field)} | | {desc} |"

@@ -9,18 +9,18 @@
 `define HNIC_ID_MAGIC_W 32
 `define HNIC_ID_MAGIC_RST 32'h43494E48
 `define HNIC_VERSION 16'h0004  // Version of this register map
-`define HNIC_VERSION_RST 32'h00010000
+`define HNIC_VERSION_RST 32'h00020000
 `define HNIC_VERSION_MINOR_LSB 0
 `define HNIC_VERSION_MINOR_W 16
 `define HNIC_VERSION_MINOR_RST 16'h0000
 `define HNIC_VERSION_MAJOR_LSB 16
 `define HNIC_VERSION_MAJOR_W 16
-`define HNIC_VERSION_MAJOR_RST 16'h0001
+`define HNIC_VERSION_MAJOR_RST 16'h0002
 `define HNIC_FEATURES 16'h0008  // Features of this card
-`define HNIC_FEATURES_RST 32'h00000001
+`define HNIC_FEATURES_RST 32'h00000000
 `define HNIC_FEATURES_CSUM_LSB 0
 `define HNIC_FEATURES_CSUM_W 1
-`define HNIC_FEATURES_CSUM_RST 1'h1
+`define HNIC_FEATURES_CSUM_RST 1'h0
 `define HNIC_FEATURES_TSO_LSB 1
 `define HNIC_FEATURES_TSO_W 1
 `define HNIC_FEATURES_TSO_RST 1'h0
@@ -30,6 +30,18 @@
 `define HNIC_FEATURES_RX_LSB 3
 `define HNIC_FEATURES_RX_W 1
 `define HNIC_FEATURES_RX_RST 1'h0
+`define HNIC_FEATURES_RSS_LSB 4
+`define HNIC_FEATURES_RSS_W 1
+`define HNIC_FEATURES_RSS_RST 1'h0
+`define HNIC_FEATURES_TIME_LSB 5
+`define HNIC_FEATURES_TIME_W 1
+`define HNIC_FEATURES_TIME_RST 1'h0
+`define HNIC_FEATURES_PAUSE_LSB 6
+`define HNIC_FEATURES_PAUSE_W 1
+`define HNIC_FEATURES_PAUSE_RST 1'h0
+`define HNIC_FEATURES_RATE_LSB 7
+`define HNIC_FEATURES_RATE_W 1
+`define HNIC_FEATURES_RATE_RST 1'h0
 `define HNIC_QUEUES 16'h000C  // Queues of this card
 `define HNIC_QUEUES_RST 32'h00000101
 `define HNIC_QUEUES_TXQ_LSB 0
@@ -56,11 +68,17 @@
 `define HNIC_LINK_CFG_IFG_LSB 0
 `define HNIC_LINK_CFG_IFG_W 8
 `define HNIC_LINK_CFG_IFG_RST 8'h0C
+`define HNIC_LINK_CFG_PAUSE_LSB 8
+`define HNIC_LINK_CFG_PAUSE_W 1
+`define HNIC_LINK_CFG_PAUSE_RST 1'h0
 `define HNIC_LINK_STATUS 16'h001C  // Link status
 `define HNIC_LINK_STATUS_RST 32'h00271001
 `define HNIC_LINK_STATUS_UP_LSB 0
 `define HNIC_LINK_STATUS_UP_W 1
 `define HNIC_LINK_STATUS_UP_RST 1'h1
+`define HNIC_LINK_STATUS_PAUSED_LSB 1
+`define HNIC_LINK_STATUS_PAUSED_W 1
+`define HNIC_LINK_STATUS_PAUSED_RST 1'h0
 `define HNIC_LINK_STATUS_SPEED_LSB 8
 `define HNIC_LINK_STATUS_SPEED_W 24
 `define HNIC_LINK_STATUS_SPEED_RST 24'h002710
@@ -94,6 +112,48 @@
 `define HNIC_CYCLE_HI_COUNT_LSB 0
 `define HNIC_CYCLE_HI_COUNT_W 32
 `define HNIC_CYCLE_HI_COUNT_RST 32'h00000000
+`define HNIC_RX_CTRL 16'h0040  // Receive control
+`define HNIC_RX_CTRL_RST 32'h00000004
+`define HNIC_RX_CTRL_PROMISC_LSB 0
+`define HNIC_RX_CTRL_PROMISC_W 1
+`define HNIC_RX_CTRL_PROMISC_RST 1'h0
+`define HNIC_RX_CTRL_ALLMULTI_LSB 1
+`define HNIC_RX_CTRL_ALLMULTI_W 1
+`define HNIC_RX_CTRL_ALLMULTI_RST 1'h0
+`define HNIC_RX_CTRL_BROADCAST_LSB 2
+`define HNIC_RX_CTRL_BROADCAST_W 1
+`define HNIC_RX_CTRL_BROADCAST_RST 1'h1
+`define HNIC_RX_CTRL_VLAN_STRIP_LSB 3
+`define HNIC_RX_CTRL_VLAN_STRIP_W 1
+`define HNIC_RX_CTRL_VLAN_STRIP_RST 1'h0
+`define HNIC_RX_CTRL_RSS_LSB 4
+`define HNIC_RX_CTRL_RSS_W 1
+`define HNIC_RX_CTRL_RSS_RST 1'h0
+`define HNIC_MC_HASH_LO 16'h0044  // Multicast filter, hashes 0 to 31
+`define HNIC_MC_HASH_LO_RST 32'h00000000
+`define HNIC_MC_HASH_LO_BITS_LSB 0
+`define HNIC_MC_HASH_LO_BITS_W 32
+`define HNIC_MC_HASH_LO_BITS_RST 32'h00000000
+`define HNIC_MC_HASH_HI 16'h0048  // Multicast filter, hashes 32 to 63
+`define HNIC_MC_HASH_HI_RST 32'h00000000
+`define HNIC_MC_HASH_HI_BITS_LSB 0
+`define HNIC_MC_HASH_HI_BITS_W 32
+`define HNIC_MC_HASH_HI_BITS_RST 32'h00000000
+`define HNIC_MAX_SEGS 16'h004C  // Most segments of a packet
+`define HNIC_MAX_SEGS_RST 32'h00000020
+`define HNIC_MAX_SEGS_SEGMENTS_LSB 0
+`define HNIC_MAX_SEGS_SEGMENTS_W 8
+`define HNIC_MAX_SEGS_SEGMENTS_RST 8'h20
+`define HNIC_TIME_LO 16'h0050  // Time of day, low half
+`define HNIC_TIME_LO_RST 32'h00000000
+`define HNIC_TIME_LO_NS_LSB 0
+`define HNIC_TIME_LO_NS_W 32
+`define HNIC_TIME_LO_NS_RST 32'h00000000
+`define HNIC_TIME_HI 16'h0054  // Time of day, high half
+`define HNIC_TIME_HI_RST 32'h00000000
+`define HNIC_TIME_HI_NS_LSB 0
+`define HNIC_TIME_HI_NS_W 32
+`define HNIC_TIME_HI_NS_RST 32'h00000000
 `define HNIC_STAT_TX_FRAMES 16'h0100  // Frames sent
 `define HNIC_STAT_TX_FRAMES_RST 32'h00000000
 `define HNIC_STAT_TX_FRAMES_COUNT_LSB 0
@@ -144,22 +204,95 @@
 `define HNIC_STAT_IRQS_COUNT_LSB 0
 `define HNIC_STAT_IRQS_COUNT_W 32
 `define HNIC_STAT_IRQS_COUNT_RST 32'h00000000
+`define HNIC_STAT_TX_TSO 16'h0128  // Super-packets segmented
+`define HNIC_STAT_TX_TSO_RST 32'h00000000
+`define HNIC_STAT_TX_TSO_COUNT_LSB 0
+`define HNIC_STAT_TX_TSO_COUNT_W 32
+`define HNIC_STAT_TX_TSO_COUNT_RST 32'h00000000
+`define HNIC_STAT_TX_FLUSHED 16'h012C  // Packets dropped because their queue had stopped
+`define HNIC_STAT_TX_FLUSHED_RST 32'h00000000
+`define HNIC_STAT_TX_FLUSHED_COUNT_LSB 0
+`define HNIC_STAT_TX_FLUSHED_COUNT_W 32
+`define HNIC_STAT_TX_FLUSHED_COUNT_RST 32'h00000000
+`define HNIC_STAT_RX_FRAMES 16'h0130  // Good frames taken
+`define HNIC_STAT_RX_FRAMES_RST 32'h00000000
+`define HNIC_STAT_RX_FRAMES_COUNT_LSB 0
+`define HNIC_STAT_RX_FRAMES_COUNT_W 32
+`define HNIC_STAT_RX_FRAMES_COUNT_RST 32'h00000000
+`define HNIC_STAT_RX_BYTES 16'h0134  // Bytes of good frames taken, without FCS
+`define HNIC_STAT_RX_BYTES_RST 32'h00000000
+`define HNIC_STAT_RX_BYTES_COUNT_LSB 0
+`define HNIC_STAT_RX_BYTES_COUNT_W 32
+`define HNIC_STAT_RX_BYTES_COUNT_RST 32'h00000000
+`define HNIC_STAT_RX_FCS_ERRS 16'h0138  // Frames with a bad FCS or broken off
+`define HNIC_STAT_RX_FCS_ERRS_RST 32'h00000000
+`define HNIC_STAT_RX_FCS_ERRS_COUNT_LSB 0
+`define HNIC_STAT_RX_FCS_ERRS_COUNT_W 32
+`define HNIC_STAT_RX_FCS_ERRS_COUNT_RST 32'h00000000
+`define HNIC_STAT_RX_LEN_ERRS 16'h013C  // Frames too short, too long, or shorter than their length field
+`define HNIC_STAT_RX_LEN_ERRS_RST 32'h00000000
+`define HNIC_STAT_RX_LEN_ERRS_COUNT_LSB 0
+`define HNIC_STAT_RX_LEN_ERRS_COUNT_W 32
+`define HNIC_STAT_RX_LEN_ERRS_COUNT_RST 32'h00000000
+`define HNIC_STAT_RX_FILTERED 16'h0140  // Good frames that no filter wanted
+`define HNIC_STAT_RX_FILTERED_RST 32'h00000000
+`define HNIC_STAT_RX_FILTERED_COUNT_LSB 0
+`define HNIC_STAT_RX_FILTERED_COUNT_W 32
+`define HNIC_STAT_RX_FILTERED_COUNT_RST 32'h00000000
+`define HNIC_STAT_RX_OVERFLOWS 16'h0144  // Frames dropped because the packet store was full
+`define HNIC_STAT_RX_OVERFLOWS_RST 32'h00000000
+`define HNIC_STAT_RX_OVERFLOWS_COUNT_LSB 0
+`define HNIC_STAT_RX_OVERFLOWS_COUNT_W 32
+`define HNIC_STAT_RX_OVERFLOWS_COUNT_RST 32'h00000000
+`define HNIC_STAT_RX_DROPS 16'h0148  // Frames dropped because their queue had no buffer
+`define HNIC_STAT_RX_DROPS_RST 32'h00000000
+`define HNIC_STAT_RX_DROPS_COUNT_LSB 0
+`define HNIC_STAT_RX_DROPS_COUNT_W 32
+`define HNIC_STAT_RX_DROPS_COUNT_RST 32'h00000000
+`define HNIC_STAT_RX_CSUM_ERRS 16'h014C  // Frames with a wrong TCP or UDP checksum
+`define HNIC_STAT_RX_CSUM_ERRS_RST 32'h00000000
+`define HNIC_STAT_RX_CSUM_ERRS_COUNT_LSB 0
+`define HNIC_STAT_RX_CSUM_ERRS_COUNT_W 32
+`define HNIC_STAT_RX_CSUM_ERRS_COUNT_RST 32'h00000000
+`define HNIC_STAT_RX_PAUSES 16'h0150  // Pause frames received
+`define HNIC_STAT_RX_PAUSES_RST 32'h00000000
+`define HNIC_STAT_RX_PAUSES_COUNT_LSB 0
+`define HNIC_STAT_RX_PAUSES_COUNT_W 32
+`define HNIC_STAT_RX_PAUSES_COUNT_RST 32'h00000000
+`define HNIC_RSS_KEY 16'h0200  // RSS key
+`define HNIC_RSS_KEY_COUNT 10
+`define HNIC_RSS_KEY_RST 32'h00000000
+`define HNIC_RSS_KEY_BYTES_LSB 0
+`define HNIC_RSS_KEY_BYTES_W 32
+`define HNIC_RSS_KEY_BYTES_RST 32'h00000000
+`define HNIC_RSS_TABLE 16'h0280  // RSS indirection table
+`define HNIC_RSS_TABLE_COUNT 32
+`define HNIC_RSS_TABLE_RST 32'h00000000
+`define HNIC_RSS_TABLE_QUEUES_LSB 0
+`define HNIC_RSS_TABLE_QUEUES_W 32
+`define HNIC_RSS_TABLE_QUEUES_RST 32'h00000000
 
 // Queue blocks
 `define HNIC_TXQ_BASE 16'h4000  // TX queue
 `define HNIC_TXQ_STRIDE 16'h0100
-`define HNIC_RXQ_BASE 16'h8000  // RX queue (served by the test bench; the RTL reads 0 here)
+`define HNIC_RXQ_BASE 16'h8000  // RX queue
 `define HNIC_RXQ_STRIDE 16'h0100
 `define HNIC_Q_CTRL 16'h0000  // Queue control
 `define HNIC_Q_CTRL_RST 32'h00000000
 `define HNIC_Q_CTRL_ENABLE_LSB 0
 `define HNIC_Q_CTRL_ENABLE_W 1
 `define HNIC_Q_CTRL_ENABLE_RST 1'h0
+`define HNIC_Q_CTRL_RESET_LSB 1
+`define HNIC_Q_CTRL_RESET_W 1
+`define HNIC_Q_CTRL_RESET_RST 1'h0
 `define HNIC_Q_STATUS 16'h0004  // Queue status
 `define HNIC_Q_STATUS_RST 32'h00000000
 `define HNIC_Q_STATUS_ACTIVE_LSB 0
 `define HNIC_Q_STATUS_ACTIVE_W 1
 `define HNIC_Q_STATUS_ACTIVE_RST 1'h0
+`define HNIC_Q_STATUS_ERROR_LSB 1
+`define HNIC_Q_STATUS_ERROR_W 1
+`define HNIC_Q_STATUS_ERROR_RST 1'h0
 `define HNIC_Q_BASE_LO 16'h0008  // Descriptor ring, low half of the address (64-byte aligned)
 `define HNIC_Q_BASE_LO_RST 32'h00000000
 `define HNIC_Q_BASE_LO_ADDR_LSB 0
@@ -215,6 +348,47 @@
 `define HNIC_Q_IRQ_VECTOR_VECTOR_LSB 0
 `define HNIC_Q_IRQ_VECTOR_VECTOR_W 8
 `define HNIC_Q_IRQ_VECTOR_VECTOR_RST 8'h00
+`define HNIC_Q_ERROR 16'h0034  // Fault that stopped the queue
+`define HNIC_Q_ERROR_RST 32'h00000000
+`define HNIC_Q_ERROR_STATUS_LSB 0
+`define HNIC_Q_ERROR_STATUS_W 8
+`define HNIC_Q_ERROR_STATUS_RST 8'h00
+`define HNIC_Q_ERROR_INDEX_LSB 16
+`define HNIC_Q_ERROR_INDEX_W 16
+`define HNIC_Q_ERROR_INDEX_RST 16'h0000
+`define HNIC_Q_COALESCE 16'h0038  // Interrupt coalescing
+`define HNIC_Q_COALESCE_RST 32'h00000000
+`define HNIC_Q_COALESCE_COUNT_LSB 0
+`define HNIC_Q_COALESCE_COUNT_W 8
+`define HNIC_Q_COALESCE_COUNT_RST 8'h00
+`define HNIC_Q_COALESCE_TIME_LSB 16
+`define HNIC_Q_COALESCE_TIME_W 16
+`define HNIC_Q_COALESCE_TIME_RST 16'h0000
+`define HNIC_Q_MODERATION 16'h003C  // Interrupt moderation
+`define HNIC_Q_MODERATION_RST 32'h00000000
+`define HNIC_Q_MODERATION_INTERVAL_LSB 0
+`define HNIC_Q_MODERATION_INTERVAL_W 16
+`define HNIC_Q_MODERATION_INTERVAL_RST 16'h0000
+`define HNIC_Q_RATE 16'h0040  // Rate limit (TX)
+`define HNIC_Q_RATE_RST 32'h00000000
+`define HNIC_Q_RATE_VALUE_LSB 0
+`define HNIC_Q_RATE_VALUE_W 24
+`define HNIC_Q_RATE_VALUE_RST 24'h000000
+`define HNIC_Q_BURST 16'h0044  // Depth of the rate limit's bucket (TX)
+`define HNIC_Q_BURST_RST 32'h00004000
+`define HNIC_Q_BURST_BYTES_LSB 0
+`define HNIC_Q_BURST_BYTES_W 24
+`define HNIC_Q_BURST_BYTES_RST 24'h004000
+`define HNIC_Q_PRIORITY 16'h0048  // Priority (TX)
+`define HNIC_Q_PRIORITY_RST 32'h00000000
+`define HNIC_Q_PRIORITY_CLASS_LSB 0
+`define HNIC_Q_PRIORITY_CLASS_W 3
+`define HNIC_Q_PRIORITY_CLASS_RST 3'h0
+`define HNIC_Q_DROPS 16'h004C  // Drops
+`define HNIC_Q_DROPS_RST 32'h00000000
+`define HNIC_Q_DROPS_COUNT_LSB 0
+`define HNIC_Q_DROPS_COUNT_W 32
+`define HNIC_Q_DROPS_COUNT_RST 32'h00000000
 
 // TX descriptor
 `define HNIC_TXD_BYTES 32  // TX descriptor
@@ -232,6 +406,10 @@
 `define HNIC_TXD_TSO_W 1
 `define HNIC_TXD_VLAN_LSB 88
 `define HNIC_TXD_VLAN_W 1
+`define HNIC_TXD_IPV4_LSB 89
+`define HNIC_TXD_IPV4_W 1
+`define HNIC_TXD_IPCSUM_LSB 90
+`define HNIC_TXD_IPCSUM_W 1
 `define HNIC_TXD_CSUM_START_LSB 96
 `define HNIC_TXD_CSUM_START_W 16
 `define HNIC_TXD_CSUM_OFFSET_LSB 112
@@ -242,21 +420,23 @@
 `define HNIC_TXD_HDR_LEN_W 16
 `define HNIC_TXD_VLAN_TCI_LSB 160
 `define HNIC_TXD_VLAN_TCI_W 16
+`define HNIC_TXD_L3_START_LSB 176
+`define HNIC_TXD_L3_START_W 8
 `define HNIC_TXD_COOKIE_LSB 192
 `define HNIC_TXD_COOKIE_W 32
 
 // TX completion
 `define HNIC_TXC_BYTES 16  // TX completion
-`define HNIC_TXC_COOKIE_LSB 0
-`define HNIC_TXC_COOKIE_W 32
-`define HNIC_TXC_HEAD_LSB 32
-`define HNIC_TXC_HEAD_W 16
-`define HNIC_TXC_STATUS_LSB 48
-`define HNIC_TXC_STATUS_W 8
-`define HNIC_TXC_PHASE_LSB 63
-`define HNIC_TXC_PHASE_W 1
-`define HNIC_TXC_TIMESTAMP_LSB 64
+`define HNIC_TXC_TIMESTAMP_LSB 0
 `define HNIC_TXC_TIMESTAMP_W 64
+`define HNIC_TXC_COOKIE_LSB 64
+`define HNIC_TXC_COOKIE_W 32
+`define HNIC_TXC_HEAD_LSB 96
+`define HNIC_TXC_HEAD_W 16
+`define HNIC_TXC_STATUS_LSB 112
+`define HNIC_TXC_STATUS_W 8
+`define HNIC_TXC_PHASE_LSB 127
+`define HNIC_TXC_PHASE_W 1
 
 // RX descriptor
 `define HNIC_RXD_BYTES 16  // RX descriptor
@@ -271,33 +451,45 @@
 `define HNIC_RXC_BYTES 32  // RX completion
 `define HNIC_RXC_BUF_ID_LSB 0
 `define HNIC_RXC_BUF_ID_W 32
-`define HNIC_RXC_HEAD_LSB 32
-`define HNIC_RXC_HEAD_W 16
-`define HNIC_RXC_STATUS_LSB 48
-`define HNIC_RXC_STATUS_W 8
-`define HNIC_RXC_CSUM_OK_LSB 56
-`define HNIC_RXC_CSUM_OK_W 1
-`define HNIC_RXC_PHASE_LSB 63
-`define HNIC_RXC_PHASE_W 1
+`define HNIC_RXC_COOKIE_LSB 32
+`define HNIC_RXC_COOKIE_W 32
 `define HNIC_RXC_TIMESTAMP_LSB 64
 `define HNIC_RXC_TIMESTAMP_W 64
 `define HNIC_RXC_LEN_LSB 128
 `define HNIC_RXC_LEN_W 16
 `define HNIC_RXC_CSUM_LSB 144
 `define HNIC_RXC_CSUM_W 16
-`define HNIC_RXC_VLAN_TCI_LSB 160
-`define HNIC_RXC_VLAN_TCI_W 16
-`define HNIC_RXC_HASH_LSB 192
+`define HNIC_RXC_HASH_LSB 160
 `define HNIC_RXC_HASH_W 32
-`define HNIC_RXC_COOKIE_LSB 224
-`define HNIC_RXC_COOKIE_W 32
+`define HNIC_RXC_VLAN_TCI_LSB 192
+`define HNIC_RXC_VLAN_TCI_W 16
+`define HNIC_RXC_BUFS_LSB 208
+`define HNIC_RXC_BUFS_W 8
+`define HNIC_RXC_HASH_TYPE_LSB 216
+`define HNIC_RXC_HASH_TYPE_W 3
+`define HNIC_RXC_VLAN_LSB 219
+`define HNIC_RXC_VLAN_W 1
+`define HNIC_RXC_IP_OK_LSB 220
+`define HNIC_RXC_IP_OK_W 1
+`define HNIC_RXC_CSUM_OK_LSB 221
+`define HNIC_RXC_CSUM_OK_W 1
+`define HNIC_RXC_HEAD_LSB 224
+`define HNIC_RXC_HEAD_W 16
+`define HNIC_RXC_STATUS_LSB 240
+`define HNIC_RXC_STATUS_W 8
+`define HNIC_RXC_PHASE_LSB 255
+`define HNIC_RXC_PHASE_W 1
 
 // Completion status
-`define HNIC_STATUS_OK 8'h00  // The frame went to the wire.
-`define HNIC_STATUS_DMA_ERR 8'h01  // A data read was answered with SLVERR or DECERR.
-`define HNIC_STATUS_BAD_DESC 8'h02  // SOP missing or twice, length 0, or a flag that FEATURES does not name.
-`define HNIC_STATUS_TOO_LONG 8'h03  // The packet is longer than MAX_FRAME.
-`define HNIC_STATUS_BAD_CSUM 8'h04  // The checksum field lies outside the frame.
+`define HNIC_STATUS_OK 8'h00  // The packet went to the wire, or its frame is in memory.
+`define HNIC_STATUS_DMA_ERR 8'h01  // A read or write of the packet's data was answered with SLVERR or DECERR.
+`define HNIC_STATUS_BAD_DESC 8'h02  // SOP missing or twice, EOP missing, length 0, or a reserved bit set.
+`define HNIC_STATUS_TOO_LONG 8'h03  // A segment above 65536 bytes, a frame above MAX_FRAME, or a super-packet with more than 65536 bytes of payload.
+`define HNIC_STATUS_BAD_CSUM 8'h04  // A checksum field lies outside the frame.
 `define HNIC_STATUS_DESC_ERR 8'h05  // A descriptor read was answered with SLVERR or DECERR.
+`define HNIC_STATUS_BAD_TSO 8'h06  // The TSO fields contradict each other or the packet.
+`define HNIC_STATUS_TOO_MANY 8'h07  // More segments than MAX_SEGS.
+`define HNIC_STATUS_NO_DESC 8'h08  // Receive: the buffers ran out inside a frame; what is in memory is its beginning.
+`define HNIC_STATUS_CPL_ERR 8'h09  // A completion write was answered with an error (in the ERROR register only).
 
 `endif
