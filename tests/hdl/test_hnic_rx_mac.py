@@ -1,4 +1,4 @@
-"""The receive MAC, fed by cocotbext-eth's XgmiiSource, and by hand with what that never sends."""
+"""The receive MAC for XGMII, fed by cocotbext-eth's XgmiiSource, and by hand with faults."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def settle(dut: Any, monitor: RxMonitor) -> None:
 
 
 @cocotb.test()
-@cocotb.parametrize(ifg=[12, 5, 40], offset=[False, True])
+@cocotb.parametrize(ifg=[12, 5], offset=[False, True])
 async def frames_of_a_source(dut: Any, ifg: int, offset: bool) -> None:
     rng = seeded()
     monitor, starts = await begin(dut)
@@ -56,7 +56,7 @@ async def frames_of_a_source(dut: Any, ifg: int, offset: bool) -> None:
     source = XgmiiSource(dut.xgmii_rxd, dut.xgmii_rxc, dut.clk)
     source.log.setLevel("WARNING")
     source.ifg, source.enable_dic, source.force_offset_start = ifg, ifg >= 12, offset
-    frames = [rng.randbytes(n) for n in [*range(60, 94), *range(MAX_FRAME - 9, MAX_FRAME + 5)]]
+    frames = [rng.randbytes(n) for n in [*range(60, 94), *range(MAX_FRAME - 3, MAX_FRAME + 5)]]
     for frame in frames:
         await source.send(XgmiiFrame.from_payload(frame))
     await source.wait()
@@ -92,7 +92,7 @@ async def latency_is_what_the_header_says(dut: Any) -> None:
             line.align(lane)
             line.lanes += wire_frame(bytes(length))
             end = (len(line.lanes) - 1) // 8
-            in_frame = (length + 4) % 8  # bytes in the word of the terminate character, as on lane 0
+            in_frame = (length + 4) % 8  # bytes of the last word, as if on lane 0
             await line.send(dut)
             await settle(dut, monitor)
             begun = starts[-1][0]
@@ -182,7 +182,7 @@ async def no_garbage_loses_the_next_frame(dut: Any) -> None:
     rng = seeded()
     monitor, _ = await begin(dut)
     frames = []
-    for _ in range(700):
+    for _ in range(400):
         line = Line()
         if rng.random() < 0.4:  # begin as a frame does
             line.align(rng.choice([0, 4]))
