@@ -239,7 +239,9 @@ async def the_packet_follows_its_last_word(dut: Any) -> None:
         frame = head + rng.randbytes(size - len(head))
         wanted = bench.wanted([(frame, True)])
         await bench.send([(frame, True)], gap=0)
-        ended = get_sim_time("ns") - PERIOD_NS  # the edge that takes the last word was the one before
+        ended = (
+            get_sim_time("ns") - PERIOD_NS
+        )  # the edge that takes the last word was the one before
         while not dut.pkt_valid.value:
             await RisingEdge(dut.clk)
         passed = round((get_sim_time("ns") - ended) / PERIOD_NS)
