@@ -32,9 +32,11 @@ async def begin(dut: Any) -> tuple[RxMonitor, list[tuple[int, int]]]:
 
 
 async def watch(dut: Any, monitor: RxMonitor, starts: list[tuple[int, int]]) -> None:
-    edge = RisingEdge(dut.clk)
+    edge, quiet = RisingEdge(dut.clk), True
     while True:
         await edge
+        assert quiet or dut.rst.value or dut.status_busy.value
+        quiet = all(getattr(dut, name).value == value for name, value in QUIET.items())
         lanes = int(dut.xgmii_rxd.value).to_bytes(8, "little")
         control = int(dut.xgmii_rxc.value)
         if any(lanes[lane] == 0xFB and control >> lane & 1 for lane in (0, 4)):
@@ -159,7 +161,7 @@ async def a_wrong_preamble_starts_nothing(dut: Any) -> None:
     line, frames = Line(), []
     for lane in (0, 4):
         for place in range(8):
-            for wrong in ((0x54, 0), IDLE, START, (0xFB, 0)):
+            for wrong in ((0x54, 0), (0x55, 1), (0xD5, 1), START, (0xFB, 0)):
                 frame = wire_frame(rng.randbytes(64))
                 if frame[place] == wrong:
                     continue
