@@ -27,7 +27,7 @@ def test_queues_become_segments_and_completions(
         __file__,
         module_simulator,
         {"DATA_W": width, "QUEUES": queues, "DEPTH": 64, "BURST": 8, "MAX_FRAME": MAX_FRAME},
-        only="" if width == 128 else "(random|fault|reset|starve)",
+        only="" if width == 128 else "(random.*latency=64|fault|reset)",
     )
 
 
@@ -414,7 +414,9 @@ async def a_fault_stops_its_queue_and_no_other(dut: Any) -> None:
                     if 0 in bad.lens:
                         bad.status = r.STATUS_BAD_DESC
                 elif queue != victim or i < 4 or host.room(queue) > 2:
-                    host.give(queue, Packet(cookie, [60] * host.rng.randrange(1, 3)))
+                    # An error is of a whole beat: what is at fault is first in it.
+                    parts = 2 if queue == victim else host.rng.randrange(1, 3)
+                    host.give(queue, Packet(cookie, [60] * parts))
             await host.steps(15)
         await host.idle()
         for queue, ring in enumerate(host.rings):
@@ -596,9 +598,9 @@ async def a_higher_priority_waits_for_one_packet_at_most(dut: Any) -> None:
 
 @cocotb.test()
 async def rates_are_kept_within_one_percent(dut: Any) -> None:
-    """Three limited queues at once; measured from one packet to another, without the latter."""
+    """Four limited queues at once; measured from one packet to another, without the latter."""
     host = Host(dut, 20)
-    rates = [40.0, 13.7, 0.5, 70.25][: host.count]
+    rates = [40.0, 13.7, 2.5, 70.25][: host.count]
     await host.begin(
         rate=[int(rate * 65536) for rate in rates], burst=[1538, 3000, 84, 3000][: host.count]
     )
