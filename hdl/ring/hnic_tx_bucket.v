@@ -3,7 +3,7 @@
 // Why: each frame of the queue takes its wire bytes out; `cfg_rate` flows in each cycle, up to `cfg_burst`. While there is less
 // than nothing in it the queue has to wait. Frames are charged when they are planned, after their packet was let go, so the
 // level goes below 0; that is a debt that is paid before the next packet, and the mean rate is exact. From the start of a
-// packet to its first charge no other one may go.
+// packet to its first charge no other one may go. The bucket of a queue that does not run is full.
 // While `status_full` is low the level changes with the clock, so the clock must run.
 // Latency: 1 cycle from a charge to `allowed`.
 //
@@ -36,10 +36,10 @@ module hnic_tx_bucket (
     wire [LEVEL_W-1:0] level_d = level_q + {{LEVEL_W - 24{1'b0}}, cfg_rate} - (charge ? cost : {LEVEL_W{1'b0}});
 
     assign allowed     = !limited || (!level_q[LEVEL_W-1] && !owed_q);
-    assign status_full = !limited || level_q == most;
+    assign status_full = !limited || !status_active || level_q == most;
 
     always @(posedge clk) begin
-        level_q <= !limited || $signed(level_d) > $signed(most) ? most : level_d;
+        level_q <= !limited || !status_active || $signed(level_d) > $signed(most) ? most : level_d;
         owed_q  <= (start || (owed_q && !charge)) && status_active;
         if (rst) begin
             level_q <= {LEVEL_W{1'b0}};

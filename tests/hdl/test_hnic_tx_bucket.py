@@ -79,3 +79,14 @@ async def nothing_goes_between_a_start_and_its_charge(dut: Any) -> None:
         dut.charge.value, dut.status_active.value = 0, 1
         await RisingEdge(dut.clk)
         assert dut.allowed.value
+
+
+@cocotb.test()
+async def the_bucket_of_a_queue_that_does_not_run_is_full(dut: Any) -> None:
+    await begin(dut, 1, 1000)
+    assert not dut.status_full.value
+    dut.status_active.value = 0
+    await ClockCycles(dut.clk, 2)
+    dut.status_active.value = 1
+    await RisingEdge(dut.clk)
+    assert dut.status_full.value
