@@ -576,23 +576,26 @@ async def the_way_is_short(dut: Any) -> None:
 
 
 @cocotb.test()
-async def a_higher_priority_waits_for_one_packet_at_most(dut: Any) -> None:
+async def a_higher_priority_waits_for_what_has_left_and_no_longer(dut: Any) -> None:
     host = Host(dut, 10, every=20)
     prio = [0] * host.count
     prio[-1] = 5
     await host.begin(prio=prio)
-    cookie = 0
-    for _ in range(30):
+    top, cookie = host.count - 1, 0
+    for _ in range(40):
         cookie += 1
         host.give(0, Packet(cookie, [60]))
     await host.steps(100)
     for _ in range(5):
         before = len(host.packets)
-        cookie += 1
-        host.give(host.count - 1, Packet(cookie, [60]))
+        for i in range(3):
+            cookie += 1
+            host.give(top, Packet(cookie, [60]), bell=i == 2)
         await host.steps(120)
         queues = [queue for _, queue, _ in host.packets[before:]]
-        assert queues.index(host.count - 1) <= 3  # what had left, the two in between
+        first = queues.index(top)
+        assert first <= 3  # what was on its way while the descriptors came
+        assert queues[first : first + 4] == [top, top, top, 0]
     await host.idle()
 
 
