@@ -158,7 +158,9 @@ module hnic_core #(
     wire [128*RX_QUEUE_W-1:0] cfg_rss_table;
     wire        read_idle, write_idle, data_idle;
 
-    assign mac_rst = core_rst;
+    wire        csr_pause;
+    assign mac_rst   = core_rst;
+    assign cfg_pause = csr_pause && !quiesce;  // a reset does not wait for the link partner
 
     hnic_axil #(.ADDR_W(AXIL_ADDR_W)) u_axil (
         .clk(clk), .rst(rst),
@@ -177,7 +179,7 @@ module hnic_core #(
     ) u_csr (
         .clk(clk), .rst(rst),
         .wr_en(wr_en), .wr_addr(wr_addr), .wr_data(wr_data), .rd_en(rd_en), .rd_addr(rd_addr), .rd_data(rd_csr),
-        .cfg_enable(cfg_enable), .cfg_ifg(cfg_ifg), .cfg_pause(cfg_pause), .cfg_mac(cfg_mac), .cfg_promisc(cfg_promisc),
+        .cfg_enable(cfg_enable), .cfg_ifg(cfg_ifg), .cfg_pause(csr_pause), .cfg_mac(cfg_mac), .cfg_promisc(cfg_promisc),
         .cfg_allmulti(cfg_allmulti), .cfg_broadcast(cfg_broadcast), .cfg_vlan_strip(cfg_vlan_strip), .cfg_rss(cfg_rss),
         .cfg_mc_hash(cfg_mc_hash),
         .reset_request(reset_request), .reset_done(reset_done), .status_busy(core_busy), .status_paused(status_paused),
