@@ -55,7 +55,7 @@ class FaultyRam(AxiRam):  # type: ignore[misc]
 
 
 class Card:
-    """The card with memory, wire and driver around it; `tx` and `rx` are the rings of its queues."""
+    """The card with memory, wire and driver around it; `tx` and `rx` are its queues' rings."""
 
     def __init__(self, dut: Any, *, gated: bool = False, latency: int = 0) -> None:
         self.dut = dut

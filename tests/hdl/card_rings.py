@@ -58,7 +58,7 @@ def descriptor(
     csum: tuple[int, int] | None = None,
     **fields: int,
 ) -> bytes:
-    """One TX descriptor, packed by the generated places; `fields` by their names in small letters."""
+    """One TX descriptor, packed by the generated places; `fields` by their names in lower case."""
     named = {"addr": addr, "len": length, "sop": int(sop), "eop": int(eop), "cookie": cookie}
     if csum is not None:
         named |= {"csum": 1, "csum_start": csum[0], "csum_offset": csum[1]}

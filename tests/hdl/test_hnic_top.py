@@ -16,8 +16,8 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
 from tests.hdl.bench import run_module
-from tests.hdl.card import BAD, PERIOD_PS, Card, cycles
-from tests.hdl.card_rings import TxCompletion, descriptor
+from tests.hdl.card import PERIOD_PS, Card, cycles
+from tests.hdl.card_rings import TxCompletion
 
 LATENCY = 64  # cycles, 400 ns
 WIDTHS = (64, 256, 512) if "SIM" in os.environ else (64, 512)

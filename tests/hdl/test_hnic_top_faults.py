@@ -1,9 +1,10 @@
-"""What the card does with descriptors and memory that are wrong: the queue stops, says what and where,
-nothing in doubt leaves, other queues go on, and a queue reset mends it.
+"""What the card does with descriptors and memory that are wrong: the queue stops, says what and
+where, nothing in doubt leaves, other queues go on, and a queue reset mends it.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 import cocotb
@@ -17,7 +18,7 @@ from tests.hdl.card_rings import TxCompletion, descriptor
 GOOD = 1000
 """Cookie of the packets that must leave."""
 
-WIDTHS = (64, 256, 512) if "SIM" in __import__("os").environ else (64,)
+WIDTHS = (64, 256, 512) if "SIM" in os.environ else (64,)
 
 
 @pytest.mark.parametrize("width", [128, *WIDTHS])
@@ -38,6 +39,8 @@ WHOLE = {"sop": 1, "eop": 1, "len": 100}
 FIRST = {"sop": 1, "eop": 0, "len": 100}
 MIDDLE = {"sop": 0, "eop": 0, "len": 100}
 LAST = {"sop": 0, "eop": 1, "len": 100}
+LONG = FIRST | {"len": 9000}
+OUTSIDE = {"csum": 1, "csum_start": 90, "csum_offset": 9}
 TSO = {
     "tso": 1, "csum": 1, "ipv4": 1, "mss": 40, "hdr_len": 54,
     "csum_start": 34, "csum_offset": 16, "l3_start": 14,
@@ -52,8 +55,8 @@ FAULTS = [
     Fault("33 segments", [FIRST, *[MIDDLE] * 31, LAST], r.STATUS_TOO_MANY, 32),
     Fault("a segment above 64 KiB", [WHOLE | {"len": 65537}], r.STATUS_TOO_LONG),
     Fault("a frame above MAX_FRAME", [WHOLE | {"len": 9601}], r.STATUS_TOO_LONG),
-    Fault("a sum above MAX_FRAME", [FIRST | {"len": 9000}, LAST | {"len": 601}], r.STATUS_TOO_LONG, 1),
-    Fault("checksum outside", [WHOLE | {"csum": 1, "csum_start": 90, "csum_offset": 9}], r.STATUS_BAD_CSUM),
+    Fault("a sum above MAX_FRAME", [LONG, LAST | {"len": 601}], r.STATUS_TOO_LONG, 1),
+    Fault("checksum outside", [WHOLE | OUTSIDE], r.STATUS_BAD_CSUM),
     Fault("TSO without checksum", [WHOLE | TSO | {"csum": 0}], r.STATUS_BAD_TSO),
     Fault("TSO without MSS", [WHOLE | TSO | {"mss": 0}], r.STATUS_BAD_TSO),
     Fault("TSO without payload", [WHOLE | TSO | {"len": 54}], r.STATUS_BAD_TSO),
