@@ -161,6 +161,11 @@ async def fault(dut: Any, what: str) -> None:
     host.check()
     assert host.status("error_status", queue, 8) == error.status
     assert host.status("error_index", queue, 16) == 4
+    await host.send([host.frame(queue, 60)])  # the queue is known to be halted now
+    if other is not queue:
+        await host.send([host.frame(other, 61)])
+    await host.settle()
+    host.check()
     host.memory.read_if.bad = host.memory.write_if.bad = range(0)
     await host.reset(queue)
     for name in ("status_error", "status_active"):
