@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cocotb
-from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
+from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge, with_timeout
 
 from pyhost.drivers.net.hnic import hnic_regs as r
 from tests.hdl.bench import StreamSource, number, seeded, start
@@ -245,10 +245,11 @@ class Host:
         queue.expected.append(Completion(first, size, bufs, queue.head, status, self.cookie))
 
     async def send(self, frames: list[tuple[dict[str, int], list[dict[str, int]]]]) -> None:
-        """All frames, as fast as they are taken."""
+        """All frames, as fast as they are taken, which must come to an end."""
         records = cocotb.start_soon(self.pkt.send([record for record, _ in frames]))
-        await self.words.send([word for _, words in frames for word in words])
-        await records
+        words = cocotb.start_soon(self.words.send([w for _, words in frames for w in words]))
+        for task in (words, records):
+            await with_timeout(task, 100, "us")
 
     async def settle(self, limit: int = 4000) -> None:
         """Wait until nothing is under way."""

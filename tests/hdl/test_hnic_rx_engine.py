@@ -54,6 +54,19 @@ async def frames_land_and_complete(dut: Any, latency: int, pause: float) -> None
 
 
 @cocotb.test()
+async def rings_wrap_and_the_phase_turns(dut: Any) -> None:
+    host = await Host(dut).start()
+    queue = host.queues[-1]
+    await host.enable(queue)
+    for _ in range(3):
+        await host.give(queue, [64] * (64 - len(queue.buffers)))
+        await host.send([host.frame(queue, 60) for _ in range(57)])
+        await host.settle()
+        host.check()
+    assert queue.seen == 171
+
+
+@cocotb.test()
 async def a_frame_without_a_buffer_is_dropped_and_counted(dut: Any) -> None:
     host = await Host(dut).start(pause=0.2)
     last = host.queues[-1]
@@ -148,6 +161,11 @@ async def fault(dut: Any, what: str) -> None:
     host.check()
     assert host.status("error_status", queue, 8) == error.status
     assert host.status("error_index", queue, 16) == 4
+    await host.send([host.frame(queue, 60)])  # the queue is known to be halted now
+    if other is not queue:
+        await host.send([host.frame(other, 61)])
+    await host.settle()
+    host.check()
     host.memory.read_if.bad = host.memory.write_if.bad = range(0)
     await host.reset(queue)
     for name in ("status_error", "status_active"):
