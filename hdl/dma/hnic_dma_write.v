@@ -41,6 +41,7 @@ module hnic_dma_write #(
     input  wire                aw_ready,
     output wire [ADDR_W-1:0]   aw_addr,
     output wire [7:0]          aw_len,
+    output wire [12:0]         aw_bytes,     // that the burst writes
     output wire                w_valid,
     input  wire                w_ready,
     output wire [DATA_W-1:0]   w_data,
@@ -71,6 +72,7 @@ module hnic_dma_write #(
     reg               aw_valid_q;
     reg  [ADDR_W-1:0] aw_addr_q;
     reg  [12:0]       aw_beats_q;
+    reg  [12:0]       aw_bytes_q;
 
     wire        bursts_ready, expect_ready;
     wire        cut_user;  // nothing goes along here
@@ -91,6 +93,7 @@ module hnic_dma_write #(
     assign aw_valid = aw_valid_q;
     assign aw_addr  = aw_addr_q;
     assign aw_len   = aw_beats_q[7:0] - 8'd1;
+    assign aw_bytes = aw_bytes_q;
 
     always @(posedge clk) begin
         if (aw_ready) aw_valid_q <= 1'b0;
@@ -98,6 +101,7 @@ module hnic_dma_write #(
             aw_valid_q <= 1'b1;
             aw_addr_q  <= cut_addr;
             aw_beats_q <= beats;
+            aw_bytes_q <= cut_bytes;
         end
         if (rst) aw_valid_q <= 1'b0;
     end

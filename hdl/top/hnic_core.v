@@ -61,6 +61,7 @@ module hnic_core #(
     output wire                    m_axi_awlock,
     output wire [3:0]              m_axi_awcache,
     output wire [2:0]              m_axi_awprot,
+    output wire [12:0]             m_axi_awuser,  // bytes written
     output wire                    m_axi_awvalid,
     input  wire                    m_axi_awready,
     output wire [AXI_DATA_W-1:0]   m_axi_wdata,
@@ -320,6 +321,7 @@ module hnic_core #(
     wire [AXI_ADDR_W-1:0]   cpl_aw_addr, data_aw_addr;
     wire [7:0]              cpl_aw_len, data_aw_len;
     wire [2:0]              cpl_aw_size;
+    wire [12:0]             data_aw_bytes;
     wire [AXI_DATA_W-1:0]   cpl_w_data, data_w_data;
     wire [AXI_DATA_W/8-1:0] cpl_w_strb, data_w_strb;
 
@@ -329,11 +331,12 @@ module hnic_core #(
         .cpl_aw_size(cpl_aw_size), .cpl_w_valid(cpl_w_valid), .cpl_w_ready(cpl_w_ready), .cpl_w_data(cpl_w_data),
         .cpl_w_strb(cpl_w_strb), .cpl_b_valid(cpl_b_valid),
         .data_aw_valid(data_aw_valid), .data_aw_ready(data_aw_ready), .data_aw_addr(data_aw_addr), .data_aw_len(data_aw_len),
+        .data_aw_bytes(data_aw_bytes),
         .data_w_valid(data_w_valid), .data_w_ready(data_w_ready), .data_w_data(data_w_data), .data_w_strb(data_w_strb),
         .data_b_valid(data_b_valid), .b_error(b_error), .status_idle(write_idle), .stat_axi_wr_errs(stat_axi_wr_errs),
         .m_axi_awid(m_axi_awid), .m_axi_awaddr(m_axi_awaddr), .m_axi_awlen(m_axi_awlen), .m_axi_awsize(m_axi_awsize),
         .m_axi_awburst(m_axi_awburst), .m_axi_awlock(m_axi_awlock), .m_axi_awcache(m_axi_awcache),
-        .m_axi_awprot(m_axi_awprot), .m_axi_awvalid(m_axi_awvalid), .m_axi_awready(m_axi_awready),
+        .m_axi_awprot(m_axi_awprot), .m_axi_awuser(m_axi_awuser), .m_axi_awvalid(m_axi_awvalid), .m_axi_awready(m_axi_awready),
         .m_axi_wdata(m_axi_wdata), .m_axi_wstrb(m_axi_wstrb), .m_axi_wlast(m_axi_wlast),
         .m_axi_wvalid(m_axi_wvalid), .m_axi_wready(m_axi_wready),
         .m_axi_bid(m_axi_bid), .m_axi_bresp(m_axi_bresp), .m_axi_bvalid(m_axi_bvalid), .m_axi_bready(m_axi_bready)
@@ -446,7 +449,7 @@ module hnic_core #(
         .in_valid(pipe_valid), .in_ready(pipe_ready), .in_data(pipe_data), .in_count(pipe_count), .in_last(pipe_last),
         .ar_valid(rxd_ar_valid), .ar_ready(rxd_ar_ready), .ar_addr(rxd_ar_addr), .ar_len(rxd_ar_len), .ar_bytes(rxd_ar_bytes),
         .r_valid(rxd_r_valid), .r_data(r_data), .r_error(r_error),
-        .aw_valid(data_aw_valid), .aw_ready(data_aw_ready), .aw_addr(data_aw_addr), .aw_len(data_aw_len),
+        .aw_valid(data_aw_valid), .aw_ready(data_aw_ready), .aw_addr(data_aw_addr), .aw_len(data_aw_len), .aw_bytes(data_aw_bytes),
         .w_valid(data_w_valid), .w_ready(data_w_ready), .w_data(data_w_data), .w_strb(data_w_strb),
         .b_valid(data_b_valid), .b_error(b_error),
         .cpl_valid(rx_cpl_valid), .cpl_ready(rx_cpl_ready), .cpl_addr(rx_cpl_addr), .cpl_record(rx_cpl_record),

@@ -22,6 +22,7 @@ IDLE = {
     "cpl_aw_valid": 0,
     "cpl_w_valid": 0,
     "data_aw_valid": 0,
+    "data_aw_bytes": 1,
     "data_w_valid": 0,
     "m_axi_awready": 0,
     "m_axi_wready": 0,
