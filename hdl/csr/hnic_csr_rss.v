@@ -1,12 +1,12 @@
 // hnic_csr_rss: the key and the indirection table of receive-side scaling.
 //
 // Why: the hash needs all of the key and any entry of the table at any time, so both are flip-flops, not a RAM behind a port.
-// An entry that no queue has becomes 0, and reads so. The table starts with 0: everything to queue 0.
+// An entry is kept in QUEUE_W bits; hnic_rss takes one that no queue has for 0. The table starts with 0: everything to queue 0.
 // Latency: a write acts in the next cycle; `rd_data` answers one cycle after `rd_en`, 0 for foreign addresses.
 //
-// | parameter | legal | meaning |
-// |-----------|-------|---------|
-// | QUEUES    | 1..32 | queues  |
+// | parameter | legal | meaning                 |
+// |-----------|-------|-------------------------|
+// | QUEUE_W   | 1..5  | bits of a queue's number|
 //
 // Test: tests/hdl/test_hnic_csr_rss.py
 `resetall
@@ -15,8 +15,7 @@
 `include "hnic_regs.vh"
 
 module hnic_csr_rss #(
-    parameter QUEUES = 8,
-    parameter QUEUE_W = QUEUES > 1 ? $clog2(QUEUES) : 1  // derived, do not set
+    parameter QUEUE_W = 3
 ) (
     input  wire                   clk,
     input  wire                   rst,
@@ -29,7 +28,6 @@ module hnic_csr_rss #(
     output wire [319:0]           cfg_rss_key,   // byte 0 in bits 7:0
     output wire [128*QUEUE_W-1:0] cfg_rss_table  // entry 0 in the lowest bits
 );
-    localparam [7:0] LIMIT = QUEUES;
     localparam KEY_BYTES = 4 * `HNIC_RSS_KEY_COUNT;
     localparam TABLE_BYTES = 4 * `HNIC_RSS_TABLE_COUNT;
     localparam [15:0] KEY_END = `HNIC_RSS_KEY + KEY_BYTES[15:0];
@@ -52,17 +50,12 @@ module hnic_csr_rss #(
     assign cfg_rss_table = table_q;
     assign rd_data       = rd_data_q;
 
-    function [QUEUE_W-1:0] legal;
-        input [7:0] queue;
-        legal = queue < LIMIT ? queue[QUEUE_W-1:0] : {QUEUE_W{1'b0}};
-    endfunction
-
     always @(posedge clk) begin : write
         integer i;
         if (wr_key) key_q[32*wr_key_at[5:2] +: 32] <= wr_data;
         if (wr_table) begin
             for (i = 0; i < 4; i = i + 1)
-                table_q[QUEUE_W*{wr_table_at[6:2], i[1:0]} +: QUEUE_W] <= legal(wr_data[8*i +: 8]);
+                table_q[QUEUE_W*{wr_table_at[6:2], i[1:0]} +: QUEUE_W] <= wr_data[8*i +: QUEUE_W];
         end
         if (rst) begin
             key_q   <= 320'd0;
