@@ -27,8 +27,12 @@ from scapy.utils import checksum
 from tests.hdl.bench import Item
 
 __all__ = [
+    "BROADCAST",
+    "MAC",
     "Config",
+    "Datagram",
     "Verdict",
+    "datagram",
     "fate",
     "judge",
     "mac_words",
@@ -242,9 +246,7 @@ def datagram(kind: int, data: bytes) -> Datagram | None:
         stop = 40 + int.from_bytes(data[4:6], "big")
         if stop > len(data):
             return None
-        return Datagram(
-            v4=False, proto=data[6], src=data[8:24], dst=data[24:40], l4=data[40:stop]
-        )
+        return Datagram(v4=False, proto=data[6], src=data[8:24], dst=data[24:40], l4=data[40:stop])
     return None
 
 
