@@ -117,3 +117,16 @@ async def the_largest_sum_does_not_overflow(dut: Any) -> None:
     dut.end_user.value = 7
     await StreamSource(dut, "in", rng).send(words)
     assert await sink == [{"raw": 0xFFFF, "ip_ok": 1, "l4_ok": 1, "user": 7}]
+
+
+@cocotb.test()
+async def a_carry_out_of_the_fold_is_added(dut: Any) -> None:
+    await start(dut, in_valid=0)
+    rng = seeded()
+    sink = cocotb.start_soon(StreamSink(dut, "out", FIELDS, rng).take(4))
+    dut.end_front.value = dut.end_pseudo.value = dut.end_user.value = 0
+    frames = [bytes.fromhex(f"ffffffff{n:04x}0000") for n in (0, 1, 2, 0xFFFF)]
+    for frame in frames:
+        await StreamSource(dut, "in", rng).send(words_of([frame], [(255, 3, 255)]))
+    for frame, got in zip(frames, await sink, strict=True):
+        assert got["raw"] == checksum(frame) ^ 0xFFFF
