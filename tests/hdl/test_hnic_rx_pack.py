@@ -119,6 +119,30 @@ async def the_last_word_of_room_is_used(dut: Any) -> None:
 
 
 @cocotb.test()
+async def room_that_comes_too_late_does_not_save_a_frame(dut: Any) -> None:
+    """A word of it is missing already; room that comes before any is missing does."""
+    rng = seeded()
+    await start(dut, **IDLE)
+    store = Store(dut, rng)
+    lanes = store.lanes // 8
+    for late in (True, False):
+        assert await store.send(rng.randbytes(store.lanes * WORDS), True, 1)
+        frame = rng.randbytes(4 * store.lanes)
+        items = mac_words_of(frame, rng, True, 2)
+        cut = lanes if late else lanes - 1  # 64-bit words before room comes
+        await store.source.send(items[:cut])
+        await store.read()
+        await RisingEdge(dut.clk)
+        store.ends.clear()
+        await store.source.send(items[cut:])
+        while not store.ends:
+            await RisingEdge(dut.clk)
+        assert store.ends == [(int(not late), 2)]
+    store.held.append(frame)
+    await store.read()
+
+
+@cocotb.test()
 async def room_for_records_counts_too(dut: Any) -> None:
     rng = seeded()
     await start(dut, **IDLE)
