@@ -244,6 +244,7 @@ async def the_packet_follows_its_last_word(dut: Any) -> None:
         await bench.send([(frame, True)], gap=0)
         taken = get_sim_time("ns")  # the end of the last word's cycle
         while not dut.pkt_valid.value:
+            assert not dut.status_idle.value
             await RisingEdge(dut.clk)
         passed = round((get_sim_time("ns") - taken) / PERIOD_NS)
         assert passed == LATENCY, passed
