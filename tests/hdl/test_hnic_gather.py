@@ -59,9 +59,7 @@ async def collect(
     return out
 
 
-def fail(
-    rng: Any, lanes: int, bursts: list[dict[str, int]], beats: list[dict[str, int]]
-) -> int:
+def fail(rng: Any, lanes: int, bursts: list[dict[str, int]], beats: list[dict[str, int]]) -> int:
     """Some beats of a packet are in error; returns the index of the first one's burst."""
     owners = [
         burst["index"]

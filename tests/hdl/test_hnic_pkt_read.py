@@ -79,7 +79,7 @@ def record(index: int, length: int, **fields: int) -> Item:
 
 
 async def read(dut: Any, count: int, pause: float) -> None:
-    """Good frames of packets with one or more; a fault here and there, each in a queue of its own."""
+    """Good frames of packets with one or more; faults are each in a queue of their own."""
     rng = seeded()
     lanes, queues = int(dut.DATA_W.value) // 8, int(dut.QUEUES.value)
     spare = list(range(1, queues))

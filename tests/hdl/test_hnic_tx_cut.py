@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import Any
 
@@ -92,8 +93,8 @@ class Cutter:
         ]
 
     def cut(self) -> None:
-        """Fill `pieces` and `frames`. With a fault the last segment is not read: its frame ends with
-        an empty piece.
+        """Fill `pieces` and `frames`. With a fault the last segment is not read, and its frame
+        ends with an empty piece.
         """
         read = sum(size for _, size in (self.segs[:-1] if self.fault else self.segs))
         edges = [self.header + self.mss * k for k in range(1, 14)] if self.tso else []
@@ -119,7 +120,7 @@ class Cutter:
         for i, (addr, length) in enumerate(self.segs):
             low, high = max(begin, at), min(end, at + length)
             cuts = [low, 12, high] if self.vlan and low <= 12 < high else [low, high]
-            for a, b in zip(cuts, cuts[1:], strict=False):
+            for a, b in itertools.pairwise(cuts):
                 if a == 12 and self.vlan and a < b:
                     self._piece(TAG, None, 4, self.tci)
                     size += 4

@@ -189,7 +189,9 @@ def some_super(rng: random.Random, payload: int = 1500) -> Super:
     """A super-packet of any kind."""
     ipv6 = rng.random() < 0.4
     return Super(
-        mss=rng.choice([1, 7, 64, 100, 101, 535, 1000]) if payload < 100 else rng.randrange(60, 700),
+        mss=rng.choice([1, 7, 64, 100, 101, 535, 1000])
+        if payload < 100
+        else rng.randrange(60, 700),
         payload=rng.randrange(1, payload),
         ipv6=ipv6,
         vlan=rng.random() < 0.5,
@@ -378,7 +380,11 @@ async def nothing_starts_while_quiesced(dut: Any) -> None:
 
 
 async def measure(
-    dut: Any, name: str, latency: int, make: Callable[[random.Random, Buffers], TxPacket], count: int
+    dut: Any,
+    name: str,
+    latency: int,
+    make: Callable[[random.Random, Buffers], TxPacket],
+    count: int,
 ) -> float:
     """Cycles a frame in the steady state, with a ready wire."""
     rng, buffers, memory = supply(dut, latency, 0.0)

@@ -275,9 +275,7 @@ def super_packet(
     return TxPacket(buffers.put(data, sizes), sop, frames, spans)
 
 
-def segment(
-    packet: Any, number: int, shape: Super, payload: bytes, final: bool
-) -> ScapyPacket:
+def segment(packet: Any, number: int, shape: Super, payload: bytes, final: bool) -> ScapyPacket:
     """The frame of that number, behind its link header."""
     copy = packet.copy()
     tcp = copy[TCP]
