@@ -25,6 +25,16 @@ def test_packets_become_frames(module_simulator: str, width: int) -> None:
     run_module(__file__, module_simulator, {"DATA_W": width}, only="^(?!.*cycles).*$")
 
 
+def test_the_smallest_engine_works_too(module_simulator: str) -> None:
+    """Bursts that are shorter than a kept header, two under way."""
+    run_module(
+        __file__,
+        module_simulator,
+        {"DATA_W": 128, "BURST_BYTES": 64, "OUTSTANDING": 2, "FIFO_BYTES": 128},
+        only=".*(super_packets_are_cut|of_all_kinds.*latency=5|most_segments).*",
+    )
+
+
 @pytest.mark.parametrize("width", [64, 128, 256, 512])
 def test_frames_leave_as_fast_as_they_should(module_simulator: str, width: int) -> None:
     """At the extreme widths of daily use with every memory, at the others with one."""
