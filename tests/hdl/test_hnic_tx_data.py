@@ -31,7 +31,7 @@ def test_the_smallest_engine_works_too(module_simulator: str) -> None:
         __file__,
         module_simulator,
         {"DATA_W": 128, "BURST_BYTES": 64, "OUTSTANDING": 2, "FIFO_BYTES": 128},
-        only=".*(super_packets_are_cut|of_all_kinds.*latency=5|most_segments).*",
+        only=".*(super_packets_are_cut|of_all_kinds.*latency=5|many_small).*",
     )
 
 
