@@ -19,7 +19,7 @@ TESTS ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo packetdrill test deep fuzz bench lint doctor claims lock clean distclean
+.PHONY: help setup demo packetdrill test deep fuzz bench bench-hw lint doctor claims lock clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ fuzz: setup ## run the tests with hostile frames and random system calls alone
 
 bench: setup ## measure the stack alone, from write() to ndo_start_xmit (BENCH="--megabytes 4 --repeats 3")
 	@$(BIN)/python -m tests.bench.stack $(BENCH)
+
+bench-hw: setup ## measure the card in cycles against the wire, and its latency (BENCH="--page" for docs/performance.md)
+	@$(BIN)/python -m tests.bench.hw $(BENCH)
 
 lint: setup ## check Python with ruff and mypy, Verilog with Verilator and Icarus
 	$(BIN)/ruff check
