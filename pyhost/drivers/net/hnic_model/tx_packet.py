@@ -35,7 +35,8 @@ _U16 = 0xFFFF
 _L3_MASK = (1 << regs.TXD_L3_START_W) - 1
 _FLAGS = TXD_SOP | TXD_EOP | TXD_CSUM | TXD_TSO | TXD_VLAN | TXD_IPV4 | TXD_IPCSUM
 _RESERVED = (1 << TXD_CSUM_START_SHIFT) - 1 & ~(TXD_LEN_MASK | _FLAGS)
-"""Flag bits without a meaning."""
+_SHAPE_BITS = TXD_L3_START_SHIFT + regs.TXD_L3_START_W
+"""Bits above are reserved, as those above the cookie are."""
 _SHAPED = TXD_CSUM | TXD_TSO | TXD_IPCSUM
 
 _CSUM_BYTES = 2
@@ -113,13 +114,13 @@ class TxPacket:
         """
         if words is None:
             return regs.STATUS_DESC_ERR
-        addr, word, _, _ = words
+        addr, word, shape, cookie = words
         length = word & TXD_LEN_MASK
         pieces = self.pieces
         first = not pieces
         if bool(word & TXD_SOP) != first or not length or word & _RESERVED:
             return regs.STATUS_BAD_DESC
-        if last and not word & TXD_EOP:
+        if shape >> _SHAPE_BITS or cookie > TXD_COOKIE_MASK or (last and not word & TXD_EOP):
             return regs.STATUS_BAD_DESC
         if len(pieces) >= MAX_SEGS:
             return regs.STATUS_TOO_MANY

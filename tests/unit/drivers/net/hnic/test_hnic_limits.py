@@ -113,7 +113,7 @@ def test_a_burst_rings_the_doorbell_once() -> None:
     # The first of the ten came while the qdisc was empty, and was refused by the queue.
     assert watcher.more == [False] + [True] * 8 + [False]
     assert [event.name for event in events].count("doorbell") == 2
-    assert rig.model.tx.queue.tail == rig.tx.next_to_use
+    assert rig.model.tx.queues[0].tail == rig.tx.next_to_use
 
 
 def test_a_burst_that_the_limit_cuts_short_rings_all_the_same() -> None:
@@ -124,7 +124,7 @@ def test_a_burst_that_the_limit_cuts_short_rings_all_the_same() -> None:
     for index in range(10):
         send(rig, 1000, seed=index)
         if rig.tx.txq.state:
-            assert rig.model.tx.queue.tail == rig.tx.next_to_use
+            assert rig.model.tx.queues[0].tail == rig.tx.next_to_use
     rig.run()
     assert len(rig.port.sent) == 11
 
@@ -167,7 +167,7 @@ def test_a_queue_with_room_is_never_left_stopped(bql: bool) -> None:
         rig.clock.run(until=rig.clock.now + rng.randrange(1500))
         if rig.tx.txq.state & nd.QUEUE_STATE_DRV_XOFF:
             assert rig.tx.unused() < TX_WAKE_THRESHOLD or rig.tx.cpl_next != (
-                rig.model.tx.queue.cpl_head
+                rig.model.tx.queues[0].cpl_head
             )
     rig.run()
     assert rig.tx.txq.state == 0

@@ -83,14 +83,14 @@ def test_many_frames_come_in_order_over_many_wraps(count: int) -> None:
     rig.run()
     assert [skb.key for skb in rig.received] == list(range(1, len(sizes) + 1))
     assert [skb.len + 14 for skb in rig.received] == sizes
-    assert rig.model.rx.dropped_no_desc == 0
+    assert rig.model.rx.queues[0].drops == 0
 
 
 def test_frames_without_a_buffer_are_dropped_and_later_ones_go_on() -> None:
     rig = Rig(rx_count=64)
     for key in range(1, 101):
         rig.port.receive(arriving(1000), key)
-    assert rig.model.rx.dropped_no_desc == 36
+    assert rig.model.rx.queues[0].drops == 36
     rig.run()
     assert [skb.key for skb in rig.received] == list(range(1, 65))
     rig.port.receive(arriving(100), 200)
@@ -128,7 +128,7 @@ def test_memory_shortage_drops_frames_and_buffers_come_back_later() -> None:
     rig.clock.run(until=rig.clock.now + NSEC_PER_MSEC)
     assert rig.rx.unused() == 64
     rig.port.receive(arriving(1000), 70)
-    assert rig.model.rx.dropped_no_desc == 1
+    assert rig.model.rx.queues[0].drops == 1
     rig.bus.dma.fault = None
     rig.clock.run(until=rig.clock.now + 20 * NSEC_PER_MSEC)
     assert rig.rx.unused() == 0
@@ -160,12 +160,12 @@ def test_arp_reaches_its_handler_with_the_ethernet_header_pulled() -> None:
 
 def test_a_full_budget_is_polled_on_without_an_interrupt() -> None:
     rig = Rig()
-    fired = rig.model.rx.queue.irqs
+    fired = rig.model.rx.queues[0].irq.fired
     for key in range(1, 200):
         rig.port.receive(bytes(udp_frame(payload(400))), key)
     rig.run()
     assert len(rig.received) == 199
-    assert rig.model.rx.queue.irqs - fired == 1
+    assert rig.model.rx.queues[0].irq.fired - fired == 1
 
 
 def test_a_completion_for_another_buffer_is_a_bug() -> None:
