@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pyhost.drivers.net.hnic import hnic_regs as regs
 from pyhost.drivers.net.hnic_model.bucket import TokenBucket
+from pyhost.drivers.net.hnic_model.limits import WIRE_OVERHEAD
 
 __all__ = ["TxScheduler"]
 
@@ -108,7 +109,7 @@ class TxScheduler:
                 self.wake_ns = min(self.wake_ns or when, when)
         return ready
 
-    def charge(self, queue: int, size: int) -> None:
-        """A packet of the queue takes `size` bytes of the wire."""
+    def charge(self, queue: int, frames: list[bytes]) -> None:
+        """A packet of the queue takes the wire for its frames."""
         if self._limited >> queue & 1:
-            self.buckets[queue].charge(size)
+            self.buckets[queue].charge(sum(map(len, frames)) + len(frames) * WIRE_OVERHEAD)

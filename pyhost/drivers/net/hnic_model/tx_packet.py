@@ -49,17 +49,21 @@ _IPV6_HEADER = 40
 class TxPacket:
     """`pieces` are (bus address, bytes) in the order of the frame, from the descriptors `first` to
     `next` - 1; `flags` and `shape` are the second and third quadword of the SOP descriptor.
-    `fault` is the index of the descriptor that is to blame for a `status` other than OK. `frames`
+    `csum_start` is where the sum starts and `csum_pos` where it is stored, counted from the first
+    byte. `fault` is the index of the descriptor to blame for a `status` other than OK. `frames`
     are those that wait to be sent, `start_ns` is when the last one began.
     """
 
     __slots__ = (
-        "cookie", "fault", "first", "flags", "frames", "next", "pieces", "shape", "start_ns",
-        "status", "total",
+        "cookie", "csum_pos", "csum_start", "fault", "first", "flags", "frames", "next", "pieces",
+        "shape", "start_ns", "status", "total",
     )  # fmt: skip
 
     def __init__(self, first: int, words: DescWords | None) -> None:
-        _, self.flags, self.shape, cookie = words or (0, 0, 0, 0)
+        _, flags, self.shape, cookie = words or (0, 0, 0, 0)
+        self.flags = flags
+        self.csum_start = flags >> TXD_CSUM_START_SHIFT & _U16
+        self.csum_pos = self.csum_start + (flags >> TXD_CSUM_OFFSET_SHIFT)
         self.cookie = cookie & TXD_COOKIE_MASK
         self.first = self.next = first
         self.pieces: list[tuple[int, int]] = []
@@ -70,16 +74,6 @@ class TxPacket:
         self.start_ns = 0
 
     # -- fields of the SOP descriptor --------------------------------------------------------------
-
-    @property
-    def csum_start(self) -> int:
-        """Where the sum starts."""
-        return self.flags >> TXD_CSUM_START_SHIFT & _U16
-
-    @property
-    def csum_pos(self) -> int:
-        """Where the checksum is stored, counted from the first byte."""
-        return self.csum_start + (self.flags >> TXD_CSUM_OFFSET_SHIFT)
 
     @property
     def mss(self) -> int:

@@ -212,6 +212,11 @@ def udp_frame(data: bytes) -> Packet:
     )
 
 
+def to_host(frame: bytes) -> bytes:
+    """The same frame on its way from the peer to the host."""
+    return frame[6:12] + frame[:6] + frame[12:]
+
+
 def with_pseudo_sum(frame: bytes) -> bytes:
     """The frame as the stack hands it down with CHECKSUM_PARTIAL: the sum of the pseudo-header in
     the checksum field.

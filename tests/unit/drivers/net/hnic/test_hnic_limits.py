@@ -182,26 +182,19 @@ def test_a_queue_with_room_is_never_left_stopped(bql: bool) -> None:
 def hang(rig: Rig) -> None:
     """The card stops in the middle of its work until it is reset."""
     engine = rig.model.tx
-    rest = engine._do_reset
+    original = engine.reset
 
     def stuck() -> None:
         engine._busy = True
 
-    def reset() -> None:
+    def reset(done: Callable[[], None]) -> None:
         del engine._next  # type: ignore[attr-defined]
-        del engine._do_reset  # type: ignore[attr-defined]
-        rest()
-
-    engine._next = stuck  # type: ignore[method-assign]
-    engine._do_reset = reset  # type: ignore[method-assign]
-    original = engine.reset
-
-    def reset_at_once(done: Callable[[], None]) -> None:
         engine._busy = False
         engine.reset = original  # type: ignore[method-assign]
         original(done)
 
-    engine.reset = reset_at_once  # type: ignore[method-assign]
+    engine._next = stuck  # type: ignore[method-assign]
+    engine.reset = reset  # type: ignore[method-assign]
 
 
 def test_a_card_that_hangs_is_reset_after_five_seconds_and_works_again() -> None:

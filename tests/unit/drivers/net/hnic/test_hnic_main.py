@@ -17,7 +17,7 @@ from pyhost.net.core.netdevice import (
     NETIF_F_SG,
 )
 from pyhost.uapi.errno import EINVAL, ENOMEM
-from tests.unit.drivers.net.hnic.rig import Rig, payload, tcp_frame
+from tests.unit.drivers.net.hnic.rig import Rig, payload, tcp_frame, to_host
 
 
 def refused(rig: Rig, **options: int) -> str:
@@ -81,7 +81,7 @@ def test_any_legal_ring_size_works_both_ways(count: int) -> None:
     rig = Rig(tx_count=count, rx_count=count)
     frame = bytes(tcp_frame(payload(500)))
     rig.xmit(rig.skb(frame))
-    rig.port.receive(frame, 1)
+    rig.port.receive(to_host(frame), 1)
     rig.run()
     assert rig.port.frames() == [frame]
     assert len(rig.received) == 1
@@ -94,7 +94,7 @@ def test_stop_leaves_no_mapping_page_skb_or_interrupt(pending: int) -> None:
     baseline = (rig.mapped(), rig.dev.net.skbs.alive, rig.kernel.mem.kmalloc_in_use)
     for _ in range(3):
         assert rig.in_task(lambda: dev_open(rig.dev)) == 0
-        rig.port.receive(bytes(tcp_frame(payload(1000))), 1)
+        rig.port.receive(to_host(bytes(tcp_frame(payload(1000)))), 1)
         rig.run()
         rig.free_received()
         pages = rig.kernel.mem.pages_in_use
@@ -157,7 +157,7 @@ def test_a_new_mtu_takes_effect_while_the_interface_is_up() -> None:
     rig = Rig()
     assert rig.in_task(lambda: dev_change_mtu(rig.dev, 9000)) == 0
     frame = bytes(tcp_frame(payload(8960)))
-    rig.port.receive(frame, 1)
+    rig.port.receive(to_host(frame), 1)
     rig.xmit(rig.skb(frame))
     rig.run()
     assert rig.received[0].to_bytes() == frame[14:]
@@ -170,7 +170,7 @@ def test_statistics_agree_between_driver_and_card() -> None:
     for size in (20, 100, 1514):
         rig.xmit(rig.skb(payload(size), (14,)))
     rig.xmit(rig.partial(bytes(tcp_frame(b"abc"))))
-    rig.port.receive(bytes(tcp_frame(payload(64))), 1)
+    rig.port.receive(to_host(bytes(tcp_frame(payload(64)))), 1)
     rig.run()
     stats = rig.in_task(lambda: hnic_get_ethtool_stats(rig.dev))
     assert list(stats) == hnic_get_strings()
