@@ -129,13 +129,11 @@ class Rig:
 
     @property
     def tx(self) -> TxRing:
-        assert self.adapter.tx is not None
-        return self.adapter.tx
+        return self.adapter.tx[0]
 
     @property
     def rx(self) -> RxRing:
-        assert self.adapter.rx is not None
-        return self.adapter.rx
+        return self.adapter.rx[0]
 
     def xmit(self, skb: SkBuff, more: bool = False) -> int:
         """Hand a packet to the driver as dev_hard_start_xmit does."""

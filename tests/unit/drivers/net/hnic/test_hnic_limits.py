@@ -76,7 +76,7 @@ def test_a_stopped_queue_never_sees_a_packet() -> None:
         send(rig, 1000, seed=index)
     rig.run()
     assert rig.port.frames() == [payload(1000, seed=index) for index in range(500)]
-    assert rig.tx.tx_busy == 0
+    assert rig.tx.stats.tx_busy == 0
 
 
 def test_the_card_has_few_bytes_and_is_never_idle_under_load() -> None:
@@ -251,7 +251,7 @@ def test_going_down_while_the_card_is_reset_waits_for_the_end() -> None:
     rig.clock.run(until=rig.clock.now + 5 * NSEC_PER_SEC + 1_000_000)
     assert rig.adapter.tx_timeout_count == 1
     rig.down()
-    assert rig.adapter.tx is None
+    assert not rig.adapter.tx
     assert rig.dev.net.skbs.alive == 0
     rig.bus.dma.debug.check_unbind()
 
@@ -260,10 +260,10 @@ def test_a_reset_that_has_not_begun_is_taken_back_when_the_interface_goes_down()
     rig = Rig(bql=True)
 
     def late() -> int:
-        rig.adapter.tx_timeout()
+        rig.adapter.recovery.tx_timeout(0)
         dev_close(rig.dev)
         return 0
 
     rig.in_task(late)
-    assert rig.adapter.tx is None
+    assert not rig.adapter.tx
     assert rig.kernel.warnings == 0

@@ -173,7 +173,7 @@ def test_statistics_agree_between_driver_and_card() -> None:
     rig.port.receive(bytes(tcp_frame(payload(64))), 1)
     rig.run()
     stats = rig.in_task(lambda: hnic_get_ethtool_stats(rig.dev))
-    assert list(stats) == hnic_get_strings()
+    assert list(stats) == hnic_get_strings(rig.dev)
     wanted = {
         "tx_packets": 4,
         "tx_bytes": 20 + 100 + 1514 + 57,

@@ -213,7 +213,7 @@ def test_the_queue_stops_before_it_is_full_and_wakes_at_the_threshold() -> None:
     assert rig.tx.unused() >= TX_WAKE_THRESHOLD
     rig.run()
     assert len(rig.port.sent) == accepted
-    assert (rig.tx.stops, rig.tx.wakes, rig.tx.tx_busy) == (1, 1, 0)
+    assert (rig.tx.stats.stops, rig.tx.stats.wakes, rig.tx.stats.tx_busy) == (1, 1, 0)
 
 
 def test_a_full_ring_refuses_the_packet_untouched() -> None:
@@ -225,7 +225,7 @@ def test_a_full_ring_refuses_the_packet_untouched() -> None:
     refused = rig.skb(payload(60))
     mapped = rig.mapped()
     assert rig.xmit(refused) == NETDEV_TX_BUSY
-    assert (refused.users, rig.mapped(), rig.tx.tx_busy) == (1, mapped, 1)
+    assert (refused.users, rig.mapped(), rig.tx.stats.tx_busy) == (1, mapped, 1)
     assert rig.tx.txq.stopped
     rig.run()
     assert not rig.tx.txq.stopped
@@ -368,7 +368,7 @@ def test_a_failed_mapping_is_unwound_and_the_packet_dropped_once(k: int) -> None
     assert len(asked) == k + 1
     assert freed == [skb]
     assert (rig.mapped(), rig.tx.next_to_use, rig.model.tx.queue.tail) == (mapped, first, tail)
-    assert (rig.tx.mapping_errors, rig.dev.stats.tx_dropped) == (1, 1)
+    assert (rig.tx.stats.mapping_errors, rig.dev.stats.tx_dropped) == (1, 1)
     assert rig.dev.net.drops == {"DMA_MAPPING": 1}
     rig.bus.dma.fault = None
     rig.xmit(rig.skb(payload(90)))
