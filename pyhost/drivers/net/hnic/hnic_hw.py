@@ -208,11 +208,15 @@ def hnic_enable_queue(
 
 
 def hnic_disable_queue(bus: BusDevice, block: int) -> bool:
-    """Stop a queue and wait until it has finished; False when it does not. May sleep. Linux:
-    igb_disable_tx_queue.
+    """Stop a queue and wait until it has finished; False when it does not. A fault of it is
+    forgotten. May sleep. Linux: igb_disable_tx_queue.
     """
     bus.writel(0, block + regs.Q_CTRL)
-    return _wait_clear(bus, block + regs.Q_STATUS, _Q_ACTIVE)
+    if not _wait_clear(bus, block + regs.Q_STATUS, _Q_ACTIVE):
+        return False
+    if bus.readl(block + regs.Q_STATUS) & _Q_ERROR:
+        return hnic_reset_queue(bus, block)
+    return True
 
 
 def hnic_reset_queue(bus: BusDevice, block: int) -> bool:

@@ -82,7 +82,7 @@ class Recovery:
     def _recover(self, ring: TxRing | RxRing) -> bool:
         """Reset a queue that stopped at a fault, arm one that did not; False when it stays off."""
         bus = ring.bus
-        fault = ring.failed or hnic_queue_error(bus, ring.block)
+        fault = hnic_queue_error(bus, ring.block) or ring.failed
         if fault is None:
             ring.arm()
             return True

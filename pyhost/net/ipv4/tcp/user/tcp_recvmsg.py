@@ -156,8 +156,8 @@ class _Reader:
     """
 
     __slots__ = (
-        "copied", "flags", "msg", "peek", "peek_start", "seq", "size", "sk", "stop", "target",
-        "timeo", "tstamp", "urg_hole",
+        "copied", "flags", "hwtstamp", "msg", "peek", "peek_start", "seq", "size", "sk", "stop",
+        "target", "timeo", "tstamp", "urg_hole",
     )  # fmt: skip
 
     def __init__(self, sk: TcpSock, msg: MsgHdr, size: int, flags: int) -> None:

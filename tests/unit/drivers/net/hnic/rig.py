@@ -142,6 +142,7 @@ class Rig:
         """Hand a packet to the driver as dev_hard_start_xmit does."""
         self.kernel.softirq.local_bh_disable()
         code = self.dev.ops.ndo_start_xmit(skb, self.dev, more)
+        self.dev.tx[skb.queue_mapping].trans_start = self.clock.now
         self.kernel.softirq.local_bh_enable()
         return code
 
@@ -199,6 +200,16 @@ def tcp_frame(data: bytes, seq: int = 1000) -> Packet:
         Ether(src=HOST_MAC, dst=PEER_MAC)
         / IP(src="10.0.0.1", dst="10.0.0.2", id=7)
         / TCP(sport=1024, dport=9, seq=seq, ack=5, flags="A")
+        / Raw(data)
+    )
+
+
+def arriving(data: bytes, sport: int = 9, dport: int = 1024) -> Packet:
+    """A TCP segment of the peer with `data`, as it comes from the wire."""
+    return (
+        Ether(src=PEER_MAC, dst=HOST_MAC)
+        / IP(src="10.0.0.2", dst="10.0.0.1", id=7)
+        / TCP(sport=sport, dport=dport, seq=1000, ack=5, flags="A")
         / Raw(data)
     )
 
