@@ -279,8 +279,9 @@ class NetDevice:
     hold for packets with a tag too. `qdisc_hash` are the qdiscs that have a handle; `xps_cpus_map`
     the transmit queues that the CPU shall use. Of the queues in `tx` the first
     `real_num_tx_queues` are used, of those that the driver has for packets coming in
-    `real_num_rx_queues`. `mc` are the multicast addresses it listens to, `mc_list` the groups
-    behind them; `vlan_info` the VLAN devices on top of it.
+    `real_num_rx_queues`. `gflags` are the flags that an administrator has set. `mc` are the
+    multicast addresses it listens to, `mc_list` the groups behind them; `vlan_info` the VLAN
+    devices on top of it. `rxfh_configured`: an administrator has set how flows are spread.
 
     Register it with `register_netdevice` (pyhost/net/core/dev.py), bring it up with `dev_open`.
     """
@@ -318,6 +319,7 @@ class NetDevice:
         self.real_num_tx_queues = tx_queues
         self.real_num_rx_queues = 1
         self.stats = NetDeviceStats()
+        self.gflags = 0
         self.priv_flags = 0
         self.promiscuity = 0
         self.allmulti = 0

@@ -27,12 +27,13 @@ from pyhost.net.core.netdevice import (
     NETIF_F_RXCSUM,
     NetDevice,
 )
-from pyhost.uapi.errno import EINVAL, ENETDOWN, ERANGE
+from pyhost.uapi.errno import EINVAL, ENETDOWN, EOPNOTSUPP, ERANGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pyhost.net.core.skbuff import SkBuff
+    from pyhost.uapi.net_tstamp import HwtstampConfig
 
 __all__ = ["VlanDev", "vlan_setup"]
 
@@ -131,6 +132,22 @@ class VlanDev:
         vlan_dev_set_mac_address.
         """
         return -EINVAL if dev.flags & IFF_UP else 0
+
+    def ndo_hwtstamp_get(self, dev: NetDevice) -> HwtstampConfig | int:
+        """What the device below does. Linux: vlan_hwtstamp_get."""
+        getter = getattr(self.real_dev.ops, "ndo_hwtstamp_get", None)
+        if getter is None:
+            return -EOPNOTSUPP
+        config: HwtstampConfig | int = getter(self.real_dev)
+        return config
+
+    def ndo_hwtstamp_set(self, dev: NetDevice, config: HwtstampConfig) -> HwtstampConfig | int:
+        """The device below takes the timestamps. Linux: vlan_hwtstamp_set."""
+        setter = getattr(self.real_dev.ops, "ndo_hwtstamp_set", None)
+        if setter is None:
+            return -EOPNOTSUPP
+        done: HwtstampConfig | int = setter(self.real_dev, config)
+        return done
 
     def ndo_fix_features(self, dev: NetDevice, features: int) -> int:
         """No more than the device below can do for tagged packets. Linux: vlan_dev_fix_features."""
