@@ -71,9 +71,11 @@ def vlan_newlink(
     dev.priv = ops
     vlan_setup(dev, real_dev)
     error = register_netdevice(dev)
-    if not error:
-        real_dev.vlan_info[vlan_id] = dev
-    return error
+    if error:
+        return error
+    real_dev.vlan_info[vlan_id] = dev
+    netdev_update_features(dev)
+    return 0
 
 
 def unregister_vlan_dev(dev: NetDevice) -> int:

@@ -165,6 +165,6 @@ def vlan_setup(dev: NetDevice, real_dev: NetDevice) -> None:
     dev.min_mtu = 0
     dev.needed_headroom = real_dev.needed_headroom
     dev.hw_features = real_dev.vlan_features | NETIF_F_RXCSUM
-    dev.features = real_dev.features & dev.hw_features
+    dev.features = dev.hw_features
     dev.gso_max_size = real_dev.gso_max_size
     dev.gso_max_segs = real_dev.gso_max_segs

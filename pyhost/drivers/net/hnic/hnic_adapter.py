@@ -134,8 +134,8 @@ class HnicAdapter:
             napi_enable(napi)
         for ring in self._rings():
             ring.arm()
-        for tx in self.tx:
-            tx.txq.start_queue()
+        for txq in self.dev.tx:
+            txq.start_queue()
         if hnic_link(self.bus)[0]:
             netif_carrier_on(self.dev)
         return 0
