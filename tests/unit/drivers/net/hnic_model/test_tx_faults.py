@@ -140,8 +140,8 @@ def test_the_limits_themselves_are_legal(rig: CardRig) -> None:
     assert len(rig.port.frames()[-2]) == MAX_FRAME + 4
 
 
-@pytest.mark.parametrize("bit", [64 + 27, 64 + 31])
-def test_reserved_flags_are_refused(rig: CardRig, bit: int) -> None:
+@pytest.mark.parametrize("bit", [64 + 27, 64 + 31, 128 + 56, 128 + 63, 192 + 32, 192 + 63])
+def test_reserved_bits_are_refused(rig: CardRig, bit: int) -> None:
     rig.post(whole(DATA, 64), doorbell=False)
     where = rig.ring(txq(0)) + bit // 8
     rig.kernel.mem.buf[where] |= 1 << bit % 8
