@@ -16,7 +16,14 @@ from pyhost.drivers.net.hnic_model.limits import MIN_FRAME
 from pyhost.drivers.net.hnic_model.queue import INDEX_MASK
 from pyhost.drivers.net.hnic_model.stats import CardStats
 from pyhost.drivers.net.hnic_model.tso import segment
-from pyhost.drivers.net.hnic_model.tx_edit import insert_csum, insert_ip_csum, insert_tag, pad
+from pyhost.drivers.net.hnic_model.tx_edit import (
+    IP_CSUM_POS,
+    insert_csum,
+    insert_tag,
+    ip_csum,
+    pad,
+    put_csum,
+)
 from pyhost.drivers.net.hnic_model.tx_packet import TxPacket
 from pyhost.kernel.trace import Tracer
 
@@ -87,11 +94,17 @@ class TxData:
 
     def _edit(self, frame: bytes, packet: TxPacket) -> bytes:
         flags = packet.flags
+        pos = packet.l3_start + IP_CSUM_POS
+        value = 0
         if flags & TXD_IPCSUM:
-            frame = insert_ip_csum(frame, packet.l3_start)
+            # Both sums see the field as 0, as one pass over the frame does.
+            frame = put_csum(frame, pos, 0)
+            value = ip_csum(frame, packet.l3_start)
         if flags & TXD_CSUM:
             self._stats.tx_csums += 1
             frame = insert_csum(frame, packet.csum_start, packet.csum_pos)
+        if flags & TXD_IPCSUM:
+            frame = put_csum(frame, pos, value)
         if flags & TXD_VLAN:
             frame = insert_tag(frame, packet.vlan_tci)
         return frame
