@@ -12,6 +12,7 @@ from itertools import pairwise
 from pyhost.bus.master import BusError, BusMaster
 from pyhost.drivers.net.hnic import hnic_regs as regs
 from pyhost.drivers.net.hnic.hnic_desc import TXD_CSUM, TXD_IPCSUM, TXD_TSO, TXD_VLAN
+from pyhost.drivers.net.hnic_model.limits import MIN_FRAME
 from pyhost.drivers.net.hnic_model.queue import INDEX_MASK
 from pyhost.drivers.net.hnic_model.stats import CardStats
 from pyhost.drivers.net.hnic_model.tso import segment
@@ -44,7 +45,8 @@ class TxData:
         if flags & TXD_TSO:
             packet.frames = self._cut(data, packet)
         elif not packet.status:
-            packet.frames = [self._edit(data, packet) if flags & _EDITS else pad(data)]
+            frame = self._edit(data, packet) if flags & _EDITS else data
+            packet.frames = [frame if len(frame) >= MIN_FRAME else pad(frame)]
 
     def _gather(self, packet: TxPacket) -> bytes:
         """The pieces in order, up to the first that cannot be read."""
@@ -93,4 +95,4 @@ class TxData:
             frame = insert_csum(frame, packet.csum_start, packet.csum_pos)
         if flags & TXD_VLAN:
             frame = insert_tag(frame, packet.vlan_tci)
-        return pad(frame)
+        return frame
