@@ -50,9 +50,7 @@ class Machine:
         self.kernel = boot(clock, name=f"m{number}", number=number, seed=number)
         port = link.ports[number - 1]
         self.model = HnicModel(self.kernel, clock, port, mac, RATE, queues, queues)
-        self.dev: NetDevice = self.task(
-            lambda: hnic_probe(self.kernel, self.model.device, "eth0")
-        )
+        self.dev: NetDevice = self.task(lambda: hnic_probe(self.kernel, self.model.device, "eth0"))
         for line in (
             "ip link set eth0 up",
             f"ip address add 10.0.0.{number}/24 dev eth0",
