@@ -20,6 +20,7 @@ from pyhost.uapi.net_tstamp import (
     HWTSTAMP_CONFIG,
     SCM_TIMESTAMPING,
     SOF_TIMESTAMPING_OPT_TSONLY,
+    SOF_TIMESTAMPING_OPT_TX_SWHW,
     SOF_TIMESTAMPING_RAW_HARDWARE,
     SOF_TIMESTAMPING_RX_HARDWARE,
     SOF_TIMESTAMPING_RX_SOFTWARE,
@@ -297,3 +298,23 @@ def test_the_time_on_the_wire_comes_to_both_programs(on: bool) -> None:
     assert (tx[0] > 0) is not on
     assert rx[0] > start + len(frame) * 8 // 10 + DELAY
     assert rx[1] == pytest.approx(start + DELAY, abs=2) if on else rx[1] == 0
+
+
+def test_both_times_of_a_packet_are_two_reports() -> None:
+    net = Net(queues=1)
+    assert hwtstamp(net.a, SIOCSHWTSTAMP, 1) == (0, 1, 0)
+
+    def write(program: Program) -> list[tuple[int, int] | None]:
+        fd = program("socket", 2, 2, 0)
+        wanted = SOF_TIMESTAMPING_TX_HARDWARE | SOF_TIMESTAMPING_TX_SOFTWARE | HARDWARE | SOFTWARE
+        option = program.store((wanted | SOF_TIMESTAMPING_OPT_TX_SWHW).to_bytes(4, "little"))
+        assert program("setsockopt", fd, SOL_SOCKET, SO_TIMESTAMPING, option, 4) == 0
+        dest = program.store(sockaddr("10.0.0.2", 9))
+        assert program("sendto", fd, program.store(b"moment"), 6, 0, dest, 16) == 6
+        net.a.kernel.sched.schedule_timeout(1_000_000)
+        return [stamps(receive(program, fd, MSG_ERRQUEUE)[1]) for _ in range(2)]
+
+    first, second = in_program(net.a, write)  # type: ignore[misc]
+    ((start, _),) = [(ns, raw) for ns, side, raw in net.wire if side == 0 and UDP in Ether(raw)]
+    assert first[0] > 0
+    assert (first[1], second) == (0, (0, start))
