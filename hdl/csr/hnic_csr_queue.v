@@ -1,13 +1,15 @@
 // hnic_csr_queue: the register block of one queue.
 //
 // Why: the blocks are alike for each queue, at a stride, so that queues are added by instances.
-// Sizes outside 64..4096 entries become the nearest legal one, and read so.
+// Sizes outside 64..4096 entries become the nearest legal one, and read so. A queue reset clears ENABLE and RESET and leaves
+// the settings. With TX 0 the registers of rate and priority read 0.
 // Latency: a write acts in the next cycle; `rd_data` answers one cycle after `rd_en`, 0 for foreign addresses.
 //
-// | parameter | legal                      | meaning                    |
-// |-----------|----------------------------|----------------------------|
-// | BASE      | multiple of the stride     | offset of this block       |
-// | VECTOR    | 0..255                     | value of IRQ_VECTOR        |
+// | parameter | legal                      | meaning                      |
+// |-----------|----------------------------|------------------------------|
+// | BASE      | multiple of the stride     | offset of this block         |
+// | VECTOR    | 0..255                     | value of IRQ_VECTOR          |
+// | TX        | 0, 1                       | 1: there is rate and priority|
 //
 // Test: tests/hdl/test_hnic_csr_queue.py
 `resetall
@@ -17,7 +19,8 @@
 
 module hnic_csr_queue #(
     parameter [15:0] BASE = `HNIC_TXQ_BASE,
-    parameter [7:0]  VECTOR = 8'd0
+    parameter [7:0]  VECTOR = 8'd0,
+    parameter        TX = 1
 ) (
     input  wire        clk,
     input  wire        rst,
@@ -28,21 +31,35 @@ module hnic_csr_queue #(
     input  wire [15:0] rd_addr,
     output wire [31:0] rd_data,
     output wire        cfg_enable,
+    output wire        cfg_reset,      // until reset_done
     output wire [63:0] cfg_base,
     output wire [3:0]  cfg_size,
     output wire [63:0] cfg_cpl_base,
     output wire [3:0]  cfg_cpl_size,
+    output wire [7:0]  cfg_count,      // coalescing
+    output wire [15:0] cfg_time,
+    output wire [15:0] cfg_interval,   // moderation
+    output wire [23:0] cfg_rate,
+    output wire [23:0] cfg_burst,
+    output wire [2:0]  cfg_prio,
     output wire        doorbell,       // pulse with doorbell_tail
     output wire [15:0] doorbell_tail,
     output wire        arm,            // pulse with arm_index
     output wire [15:0] arm_index,
+    input  wire        reset_done,
     input  wire        status_active,
+    input  wire        status_error,
     input  wire [15:0] status_tail,
     input  wire [15:0] status_head,
-    input  wire [15:0] status_cpl_head
+    input  wire [15:0] status_cpl_head,
+    input  wire [7:0]  error_status,
+    input  wire [15:0] error_index,
+    input  wire [31:0] status_drops
 );
     localparam [15:0] OFFSET_MASK = `HNIC_TXQ_STRIDE - 16'd1;
     localparam [31:0] RING_ALIGN = ~32'd63;  // rings are aligned to 64 bytes
+    localparam [31:0] COALESCE_MASK = (((32'd1 << `HNIC_Q_COALESCE_COUNT_W) - 32'd1) << `HNIC_Q_COALESCE_COUNT_LSB)
+                                    | (((32'd1 << `HNIC_Q_COALESCE_TIME_W) - 32'd1) << `HNIC_Q_COALESCE_TIME_LSB);
     localparam [3:0]  SIZE_MIN = 4'd6;
     localparam [3:0]  SIZE_MAX = 4'd12;
 
@@ -53,22 +70,30 @@ module hnic_csr_queue #(
     endgenerate
 
     reg        enable_q;
+    reg        reset_q;
     reg [63:0] base_q;
     reg [63:0] cpl_base_q;
     reg [3:0]  size_q;
     reg [3:0]  cpl_size_q;
     reg [15:0] arm_index_q;
+    reg [31:0] coalesce_q;
+    reg [15:0] interval_q;
     reg [31:0] rd_data_q;
 
     wire        wr_mine = wr_en && (wr_addr & ~OFFSET_MASK) == BASE;
     wire        rd_mine = (rd_addr & ~OFFSET_MASK) == BASE;
     wire [15:0] wr_offset = wr_addr & OFFSET_MASK;
+    wire [15:0] rd_offset = rd_addr & OFFSET_MASK;
 
     assign cfg_enable    = enable_q;
+    assign cfg_reset     = reset_q;
     assign cfg_base      = base_q;
     assign cfg_size      = size_q;
     assign cfg_cpl_base  = cpl_base_q;
     assign cfg_cpl_size  = cpl_size_q;
+    assign cfg_count     = coalesce_q[`HNIC_Q_COALESCE_COUNT_LSB +: `HNIC_Q_COALESCE_COUNT_W];
+    assign cfg_time      = coalesce_q[`HNIC_Q_COALESCE_TIME_LSB +: `HNIC_Q_COALESCE_TIME_W];
+    assign cfg_interval  = interval_q;
     assign doorbell      = wr_mine && wr_offset == `HNIC_Q_DOORBELL;
     assign doorbell_tail = wr_data[`HNIC_Q_DOORBELL_TAIL_LSB +: `HNIC_Q_DOORBELL_TAIL_W];
     assign arm           = wr_mine && wr_offset == `HNIC_Q_IRQ_ARM;
@@ -83,7 +108,10 @@ module hnic_csr_queue #(
     always @(posedge clk) begin : write
         if (wr_mine) begin
             case (wr_offset)
-                `HNIC_Q_CTRL:        enable_q <= wr_data[`HNIC_Q_CTRL_ENABLE_LSB];
+                `HNIC_Q_CTRL: begin
+                    enable_q <= wr_data[`HNIC_Q_CTRL_ENABLE_LSB];
+                    if (wr_data[`HNIC_Q_CTRL_RESET_LSB]) reset_q <= 1'b1;
+                end
                 `HNIC_Q_BASE_LO:     base_q[31:0] <= wr_data & RING_ALIGN;
                 `HNIC_Q_BASE_HI:     base_q[63:32] <= wr_data;
                 `HNIC_Q_SIZE:        size_q <= legal_size(wr_data[`HNIC_Q_SIZE_LOG2_LSB +: `HNIC_Q_SIZE_LOG2_W]);
@@ -91,24 +119,70 @@ module hnic_csr_queue #(
                 `HNIC_Q_CPL_BASE_HI: cpl_base_q[63:32] <= wr_data;
                 `HNIC_Q_CPL_SIZE:    cpl_size_q <= legal_size(wr_data[`HNIC_Q_CPL_SIZE_LOG2_LSB +: `HNIC_Q_CPL_SIZE_LOG2_W]);
                 `HNIC_Q_IRQ_ARM:     arm_index_q <= arm_index;
+                `HNIC_Q_COALESCE:    coalesce_q <= wr_data & COALESCE_MASK;
+                `HNIC_Q_MODERATION:  interval_q <= wr_data[`HNIC_Q_MODERATION_INTERVAL_LSB +: `HNIC_Q_MODERATION_INTERVAL_W];
                 default: ;
             endcase
         end
+        if (reset_q && reset_done) begin
+            enable_q <= 1'b0;
+            reset_q  <= 1'b0;
+        end
         if (rst) begin
             enable_q    <= 1'b0;
+            reset_q     <= 1'b0;
             base_q      <= 64'd0;
             cpl_base_q  <= 64'd0;
             size_q      <= `HNIC_Q_SIZE_LOG2_RST;
             cpl_size_q  <= `HNIC_Q_CPL_SIZE_LOG2_RST;
             arm_index_q <= 16'd0;
+            coalesce_q  <= `HNIC_Q_COALESCE_RST;
+            interval_q  <= `HNIC_Q_MODERATION_INTERVAL_RST;
         end
     end
 
+    // ---- rate and priority ----
+    wire [31:0] shape_data;  // what is read at their offsets
+    generate
+        if (TX != 0) begin : gen_shape
+            reg [23:0] rate_q;
+            reg [23:0] burst_q;
+            reg [2:0]  prio_q;
+            always @(posedge clk) begin
+                if (wr_mine) begin
+                    case (wr_offset)
+                        `HNIC_Q_RATE:     rate_q <= wr_data[`HNIC_Q_RATE_VALUE_LSB +: `HNIC_Q_RATE_VALUE_W];
+                        `HNIC_Q_BURST:    burst_q <= wr_data[`HNIC_Q_BURST_BYTES_LSB +: `HNIC_Q_BURST_BYTES_W];
+                        `HNIC_Q_PRIORITY: prio_q <= wr_data[`HNIC_Q_PRIORITY_CLASS_LSB +: `HNIC_Q_PRIORITY_CLASS_W];
+                        default: ;
+                    endcase
+                end
+                if (rst) begin
+                    rate_q  <= `HNIC_Q_RATE_VALUE_RST;
+                    burst_q <= `HNIC_Q_BURST_BYTES_RST;
+                    prio_q  <= `HNIC_Q_PRIORITY_CLASS_RST;
+                end
+            end
+            assign cfg_rate   = rate_q;
+            assign cfg_burst  = burst_q;
+            assign cfg_prio   = prio_q;
+            assign shape_data = rd_offset == `HNIC_Q_RATE ? {8'd0, rate_q}
+                              : rd_offset == `HNIC_Q_BURST ? {8'd0, burst_q} : {29'd0, prio_q};
+        end else begin : gen_no_shape
+            assign cfg_rate   = 24'd0;
+            assign cfg_burst  = 24'd0;
+            assign cfg_prio   = 3'd0;
+            assign shape_data = 32'd0;
+        end
+    endgenerate
+
     always @(posedge clk) begin : read
         if (rd_en) begin
-            case (rd_mine ? rd_addr & OFFSET_MASK : OFFSET_MASK)
-                `HNIC_Q_CTRL:        rd_data_q <= {31'd0, enable_q};
-                `HNIC_Q_STATUS:      rd_data_q <= {31'd0, status_active};
+            case (rd_mine ? rd_offset : OFFSET_MASK)
+                `HNIC_Q_CTRL:        rd_data_q <= ({31'd0, enable_q} << `HNIC_Q_CTRL_ENABLE_LSB)
+                                                | ({31'd0, reset_q} << `HNIC_Q_CTRL_RESET_LSB);
+                `HNIC_Q_STATUS:      rd_data_q <= ({31'd0, status_active} << `HNIC_Q_STATUS_ACTIVE_LSB)
+                                                | ({31'd0, status_error} << `HNIC_Q_STATUS_ERROR_LSB);
                 `HNIC_Q_BASE_LO:     rd_data_q <= base_q[31:0];
                 `HNIC_Q_BASE_HI:     rd_data_q <= base_q[63:32];
                 `HNIC_Q_SIZE:        rd_data_q <= {28'd0, size_q};
@@ -120,6 +194,12 @@ module hnic_csr_queue #(
                 `HNIC_Q_IRQ_ARM:     rd_data_q <= {16'd0, arm_index_q};
                 `HNIC_Q_CPL_HEAD:    rd_data_q <= {16'd0, status_cpl_head};
                 `HNIC_Q_IRQ_VECTOR:  rd_data_q <= {24'd0, VECTOR};
+                `HNIC_Q_ERROR:       rd_data_q <= ({24'd0, error_status} << `HNIC_Q_ERROR_STATUS_LSB)
+                                                | ({16'd0, error_index} << `HNIC_Q_ERROR_INDEX_LSB);
+                `HNIC_Q_COALESCE:    rd_data_q <= coalesce_q;
+                `HNIC_Q_MODERATION:  rd_data_q <= {16'd0, interval_q};
+                `HNIC_Q_RATE, `HNIC_Q_BURST, `HNIC_Q_PRIORITY: rd_data_q <= shape_data;
+                `HNIC_Q_DROPS:       rd_data_q <= status_drops;
                 default:             rd_data_q <= 32'd0;
             endcase
         end

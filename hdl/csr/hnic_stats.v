@@ -1,5 +1,6 @@
-// hnic_stats: the 32-bit event counters of the window. Each `stat_` input is one event of the register map.
+// hnic_stats: the 32-bit event counters of the window.
 //
+// Why: each `stat_` pulse of the card is one event of the register map, so each input has the name of its register.
 // Latency: an event of this cycle is counted in the next; `rd_data` answers one cycle after `rd_en`, 0 for foreign addresses.
 // Counters wrap and are cleared by `rst` only, so a soft reset of the card leaves its history readable.
 //
@@ -24,56 +25,84 @@ module hnic_stats (
     input  wire        stat_axi_rd_errs,
     input  wire        stat_axi_wr_errs,
     input  wire        stat_doorbell_errs,
-    input  wire        stat_irqs
+    input  wire [6:0]  stat_irqs,          // how many fire
+    input  wire        stat_tx_tso,
+    input  wire        stat_tx_flushed,
+    input  wire        stat_rx_frames,
+    input  wire [15:0] stat_rx_bytes,      // bytes of the frame, with stat_rx_frames
+    input  wire        stat_rx_fcs_errs,
+    input  wire [1:0]  stat_rx_len_errs,   // how many: MAC and length field
+    input  wire        stat_rx_filtered,
+    input  wire        stat_rx_overflows,
+    input  wire        stat_rx_drops,
+    input  wire        stat_rx_csum_errs,
+    input  wire        stat_rx_pauses
 );
-    reg [31:0] tx_frames_q, tx_bytes_q, tx_drops_q, tx_csums_q, tx_descs_q;
-    reg [31:0] cpls_q, axi_rd_errs_q, axi_wr_errs_q, doorbell_errs_q, irqs_q;
+    localparam [15:0] FIRST = `HNIC_STAT_TX_FRAMES;
+    localparam [15:0] LAST = `HNIC_STAT_RX_PAUSES;
+    localparam [15:0] SPAN = LAST - FIRST;
+    localparam COUNTERS = SPAN / 4 + 1;
+    localparam STEP_W = 16;
+
+    // What each counter grows by in this cycle, at the place of its register.
+    wire [STEP_W*COUNTERS-1:0] steps;
+    function [31:0] place;
+        input [15:0] address;
+        place = {16'd0, (address - FIRST) >> 2} * STEP_W;
+    endfunction
+
+    assign steps = at(`HNIC_STAT_TX_FRAMES, {15'd0, stat_tx_frames})
+                 | at(`HNIC_STAT_TX_BYTES, stat_tx_frames ? stat_tx_bytes : 16'd0)
+                 | at(`HNIC_STAT_TX_DROPS, {15'd0, stat_tx_drops})
+                 | at(`HNIC_STAT_TX_CSUMS, {15'd0, stat_tx_csums})
+                 | at(`HNIC_STAT_TX_DESCS, {15'd0, stat_tx_descs})
+                 | at(`HNIC_STAT_CPLS, {15'd0, stat_cpls})
+                 | at(`HNIC_STAT_AXI_RD_ERRS, {15'd0, stat_axi_rd_errs})
+                 | at(`HNIC_STAT_AXI_WR_ERRS, {15'd0, stat_axi_wr_errs})
+                 | at(`HNIC_STAT_DOORBELL_ERRS, {15'd0, stat_doorbell_errs})
+                 | at(`HNIC_STAT_IRQS, {9'd0, stat_irqs})
+                 | at(`HNIC_STAT_TX_TSO, {15'd0, stat_tx_tso})
+                 | at(`HNIC_STAT_TX_FLUSHED, {15'd0, stat_tx_flushed})
+                 | at(`HNIC_STAT_RX_FRAMES, {15'd0, stat_rx_frames})
+                 | at(`HNIC_STAT_RX_BYTES, stat_rx_frames ? stat_rx_bytes : 16'd0)
+                 | at(`HNIC_STAT_RX_FCS_ERRS, {15'd0, stat_rx_fcs_errs})
+                 | at(`HNIC_STAT_RX_LEN_ERRS, {14'd0, stat_rx_len_errs})
+                 | at(`HNIC_STAT_RX_FILTERED, {15'd0, stat_rx_filtered})
+                 | at(`HNIC_STAT_RX_OVERFLOWS, {15'd0, stat_rx_overflows})
+                 | at(`HNIC_STAT_RX_DROPS, {15'd0, stat_rx_drops})
+                 | at(`HNIC_STAT_RX_CSUM_ERRS, {15'd0, stat_rx_csum_errs})
+                 | at(`HNIC_STAT_RX_PAUSES, {15'd0, stat_rx_pauses});
+
+    function [STEP_W*COUNTERS-1:0] at;
+        input [15:0] address;
+        input [15:0] step;
+        at = {{STEP_W * COUNTERS - STEP_W{1'b0}}, step} << place(address);
+    endfunction
+
+    reg [31:0] counters [0:COUNTERS-1];
     reg [31:0] rd_data_q;
+
+    wire [15:0] rd_at = (rd_addr - FIRST) >> 2;
 
     assign rd_data = rd_data_q;
 
     always @(posedge clk) begin : count
-        if (stat_tx_frames)     tx_frames_q     <= tx_frames_q + 1'b1;
-        if (stat_tx_frames)     tx_bytes_q      <= tx_bytes_q + {16'd0, stat_tx_bytes};
-        if (stat_tx_drops)      tx_drops_q      <= tx_drops_q + 1'b1;
-        if (stat_tx_csums)      tx_csums_q      <= tx_csums_q + 1'b1;
-        if (stat_tx_descs)      tx_descs_q      <= tx_descs_q + 1'b1;
-        if (stat_cpls)          cpls_q          <= cpls_q + 1'b1;
-        if (stat_axi_rd_errs)   axi_rd_errs_q   <= axi_rd_errs_q + 1'b1;
-        if (stat_axi_wr_errs)   axi_wr_errs_q   <= axi_wr_errs_q + 1'b1;
-        if (stat_doorbell_errs) doorbell_errs_q <= doorbell_errs_q + 1'b1;
-        if (stat_irqs)          irqs_q          <= irqs_q + 1'b1;
+        integer i;
+        if (|steps) begin
+            for (i = 0; i < COUNTERS; i = i + 1)
+                counters[i] <= counters[i] + {16'd0, steps[STEP_W*i +: STEP_W]};
+        end
         if (rst) begin
-            tx_frames_q     <= 32'd0;
-            tx_bytes_q      <= 32'd0;
-            tx_drops_q      <= 32'd0;
-            tx_csums_q      <= 32'd0;
-            tx_descs_q      <= 32'd0;
-            cpls_q          <= 32'd0;
-            axi_rd_errs_q   <= 32'd0;
-            axi_wr_errs_q   <= 32'd0;
-            doorbell_errs_q <= 32'd0;
-            irqs_q          <= 32'd0;
+            for (i = 0; i < COUNTERS; i = i + 1)
+                counters[i] <= 32'd0;
         end
     end
 
     always @(posedge clk) begin : read
-        if (rd_en) begin
-            case (rd_addr)
-                `HNIC_STAT_TX_FRAMES:     rd_data_q <= tx_frames_q;
-                `HNIC_STAT_TX_BYTES:      rd_data_q <= tx_bytes_q;
-                `HNIC_STAT_TX_DROPS:      rd_data_q <= tx_drops_q;
-                `HNIC_STAT_TX_CSUMS:      rd_data_q <= tx_csums_q;
-                `HNIC_STAT_TX_DESCS:      rd_data_q <= tx_descs_q;
-                `HNIC_STAT_CPLS:          rd_data_q <= cpls_q;
-                `HNIC_STAT_AXI_RD_ERRS:   rd_data_q <= axi_rd_errs_q;
-                `HNIC_STAT_AXI_WR_ERRS:   rd_data_q <= axi_wr_errs_q;
-                `HNIC_STAT_DOORBELL_ERRS: rd_data_q <= doorbell_errs_q;
-                `HNIC_STAT_IRQS:          rd_data_q <= irqs_q;
-                default:                  rd_data_q <= 32'd0;
-            endcase
-        end
+        if (rd_en) rd_data_q <= rd_addr >= FIRST && rd_addr <= LAST ? counters[rd_at[4:0]] : 32'd0;
     end
+
+    wire unused = &{1'b0, rd_at};
 endmodule
 
 `resetall

@@ -80,8 +80,7 @@ class TxData:
         stats = self._stats
         frames = segment(data, packet)
         stats.tx_csums += len(frames)
-        if not packet.status:
-            stats.tx_tso += 1
+        stats.tx_tso += 1
         if packet.flags & TXD_VLAN:
             frames = [insert_tag(frame, packet.vlan_tci) for frame in frames]
         return [pad(frame) for frame in frames]

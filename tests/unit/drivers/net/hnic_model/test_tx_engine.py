@@ -82,6 +82,26 @@ def test_descriptors_are_fetched_in_bursts_that_end_at_the_end_of_the_ring(rig: 
     assert got == [(60, 4), (0, 8), (8, 8)]
 
 
+def test_no_burst_of_descriptors_crosses_a_page(
+    rig: CardRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = RING + 4096 - 128
+    monkeypatch.setattr(rig, "ring", lambda block: base)
+    rig.reset_queue(regs.TXQ_BASE)
+    rig.enable()
+    rig.fill(payload(60))
+    reads: list[tuple[int, int]] = []
+    rig.model.master.fault = lambda addr, length, write: (reads.append((addr, length)), False)[1]
+    rig.post(*[whole(DATA, 60) for _ in range(15)])
+    rig.run()
+    fetches = [((addr - base) // 32, length // 32) for addr, length in reads if addr < DATA]
+    assert [read for read in fetches if 0 <= read[0] < SIZE and read[1]] == [
+        (0, 4),
+        (4, 8),
+        (12, 3),
+    ]
+
+
 def test_the_phase_bit_toggles_with_each_pass(rig: CardRig) -> None:
     rig.fill(payload(60))
     for index in range(3 * SIZE):

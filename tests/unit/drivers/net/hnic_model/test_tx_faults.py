@@ -140,8 +140,8 @@ def test_the_limits_themselves_are_legal(rig: CardRig) -> None:
     assert len(rig.port.frames()[-2]) == MAX_FRAME + 4
 
 
-@pytest.mark.parametrize("bit", [64 + 27, 64 + 31])
-def test_reserved_flags_are_refused(rig: CardRig, bit: int) -> None:
+@pytest.mark.parametrize("bit", [64 + 27, 64 + 31, 128 + 56, 128 + 63, 192 + 32, 192 + 63])
+def test_reserved_bits_are_refused(rig: CardRig, bit: int) -> None:
     rig.post(whole(DATA, 64), doorbell=False)
     where = rig.ring(txq(0)) + bit // 8
     rig.kernel.mem.buf[where] |= 1 << bit % 8
@@ -203,7 +203,7 @@ def test_of_a_super_packet_the_frames_before_a_failed_read_are_sent(rig: CardRig
     done = rig.completion(0)
     assert (done["STATUS"], done["TIMESTAMP"]) == (regs.STATUS_DMA_ERR, 1)
     assert rig.reg(regs.STAT_AXI_RD_ERRS) == 1
-    assert rig.reg(regs.STAT_TX_TSO) == 0
+    assert (rig.reg(regs.STAT_TX_TSO), rig.reg(regs.STAT_TX_CSUMS)) == (1, 2)
 
 
 def test_a_completion_that_cannot_be_written_stops_the_queue(rig: CardRig) -> None:
