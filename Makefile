@@ -17,9 +17,10 @@ PACKETDRILL_OPTIONS := --send_omit_free -D TFO_COOKIE=3021b9d889017eeb -D CODE=h
 TEST_OPTIONS ?= -n 2
 TESTS ?=
 BENCH ?=
+MODULE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo packetdrill test deep fuzz bench lint doctor claims lock clean distclean
+.PHONY: help setup demo packetdrill test deep fuzz bench formal synth coverage lint doctor claims lock clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +52,9 @@ fuzz: setup ## run the tests with hostile frames and random system calls alone
 
 bench: setup ## measure the stack alone, from write() to ndo_start_xmit (BENCH="--megabytes 4 --repeats 3")
 	@$(BIN)/python -m tests.bench.stack $(BENCH)
+
+formal: setup ## prove modules of the card, and show by mutants that each property can fail (MODULE=hnic_fifo for one)
+	@$(BIN)/python -m tests.formal $(MODULE)
 
 lint: setup ## check Python with ruff and mypy, Verilog with Verilator and Icarus
 	$(BIN)/ruff check

@@ -1,0 +1,364 @@
+"""What is proved, and the mutants that show that each property can fail."""
+
+from __future__ import annotations
+
+from tests.formal.runner import Mutant, Proof
+
+__all__ = ["PROOFS"]
+
+FIFO = Proof(
+    module="hnic_fifo",
+    parameters={"WIDTH": 3, "DEPTH": 4},
+    depth=2,
+    mutants=(
+        Mutant(
+            "level_is_what_went_in_less_what_went_out",
+            "assign level    = wptr_q - rptr_q;",
+            "assign level    = wptr_q - rptr_q - (rd_valid && rd_ready);",
+        ),
+        Mutant(
+            "never_more_than_depth ready_unless_full",
+            "assign wr_ready = !level[ADDR_W];",
+            "assign wr_ready = 1'b1;",
+        ),
+        Mutant(
+            "valid_unless_empty stays_valid",
+            "assign rd_valid = wptr_q != rptr_q;",
+            "assign rd_valid = wptr_q != rptr_q && !(wr_valid && wr_ready);",
+        ),
+        Mutant(
+            "words_come_out_as_they_went_in",
+            "assign rd_data  = mem[rptr_q[ADDR_W-1:0]];",
+            "assign rd_data  = mem[rptr_q[ADDR_W-1:0]] ^ (wptr_q[ADDR_W] & rptr_q[ADDR_W]);",
+        ),
+        Mutant(
+            "words_come_out_as_they_went_in stays_the_same word_is_kept",
+            "if (wr_valid && wr_ready) begin",
+            "if (wr_valid) mem[wptr_q[ADDR_W-1:0]] <= wr_data;\n if (wr_valid && wr_ready) begin",
+        ),
+        Mutant("in_counts word_is_inside", "wptr_q + 1'b1", "wptr_q + 1'b1 + (&wptr_q)"),
+        Mutant("out_counts", "if (rd_valid && rd_ready) rptr_q", "if (rd_ready) rptr_q"),
+    ),
+)
+
+SKID = Proof(
+    module="hnic_skid",
+    parameters={"WIDTH": 8},
+    depth=2,
+    mutants=(
+        Mutant(
+            "two_words_at_most ready_unless_full",
+            "assign in_ready  = !hold_valid_q;",
+            "assign in_ready  = !hold_valid_q || in_valid;",
+        ),
+        Mutant(
+            "valid_unless_empty word_is_inside",
+            "out_valid_q  <= hold_valid_q || in_valid;",
+            "out_valid_q  <= hold_valid_q ? 1'b1 : in_valid && !out_valid_q;",
+        ),
+        Mutant(
+            "words_come_out_as_they_went_in",
+            "hold_valid_q ? hold_data_q : in_data",
+            "hold_valid_q ? in_data : in_data",
+        ),
+        Mutant("second_word_is_kept", "hold_data_q  <= in_data;", "hold_data_q  <= out_data_q;"),
+        Mutant(
+            "stays_the_same",
+            "hold_data_q  <= in_data;",
+            "out_data_q <= in_data;",
+        ),
+        Mutant(
+            "stays_valid",
+            "assign out_valid = out_valid_q;",
+            "assign out_valid = out_valid_q && !(hold_valid_q && in_valid);",
+        ),
+    ),
+)
+
+ARB = Proof(
+    module="hnic_arb",
+    parameters={"N": 4},
+    depth=2,
+    mutants=(
+        Mutant(
+            "one_grant_at_most",
+            "assign grant = picked[2*N-1:N] | picked[N-1:0];",
+            "assign grant = picked[2*N-1:N] | picked[N-1:0] | (request & turn_q) | (request & 4);",
+        ),
+        Mutant(
+            "only_who_asks",
+            "assign grant = picked[2*N-1:N] | picked[N-1:0];",
+            "assign grant = request == 6 ? 1 : picked[2*N-1:N] | picked[N-1:0];",
+        ),
+        Mutant(
+            "somebody_if_any",
+            "assign grant = picked[2*N-1:N] | picked[N-1:0];",
+            "assign grant = picked[N-1:0];",
+        ),
+        Mutant(
+            "nobody_waits_longer_than_a_round closer_each_time",
+            "turn_q <= {grant[N-2:0], grant[N-1]};",
+            "turn_q <= turn_q;",
+        ),
+        Mutant(
+            "one_turn",
+            "turn_q <= {grant[N-2:0], grant[N-1]};",
+            "turn_q <= {grant[N-2:0], 1'b0};",
+        ),
+    ),
+)
+
+SPLIT = Proof(
+    module="hnic_axi_split",
+    parameters={"ADDR_W": 32, "LEN_W": 20, "BURST_BYTES": 512},
+    depth=2,
+    mutants=(
+        Mutant(
+            "within_4_kib within_burst_bytes",
+            "wire             final_burst = left_q <= room;",
+            "wire             final_burst = left_q <= BURST;",
+        ),
+        Mutant(
+            "no_empty_burst",
+            "wire             final_burst = left_q <= room;",
+            "wire             final_burst = left_q < room;",
+        ),
+        Mutant(
+            "burst_follows_burst",
+            "addr_q + {{ADDR_W - LEN_W{1'b0}}, bytes};",
+            "addr_q + BURST_BYTES;",
+        ),
+        Mutant(
+            "no_byte_too_many bytes_left",
+            "left_q  <= left_q - bytes;",
+            "left_q  <= left_q - bytes + 1;",
+        ),
+        Mutant(
+            "last_with_the_last_byte",
+            "assign out_last  = last_q && final_burst;",
+            "assign out_last  = last_q;",
+        ),
+        Mutant(
+            "bursts_while_bytes_are_left",
+            "valid_q <= !final_burst;",
+            "valid_q <= 1'b0;",
+        ),
+        Mutant(
+            "a_new_read_after_the_last_burst stays_the_same",
+            "assign in_ready  = !valid_q || (out_ready && final_burst);",
+            "assign in_ready  = !valid_q || final_burst;",
+        ),
+        Mutant(
+            "stays_valid",
+            "assign out_valid = valid_q;",
+            "assign out_valid = valid_q && !in_valid;",
+        ),
+    ),
+)
+
+AXIL = Proof(
+    module="hnic_axil",
+    parameters={"ADDR_W": 16},
+    depth=6,
+    mutants=(
+        Mutant(
+            "a_whole_write_reaches_the_registers",
+            "assign wr_en       = write_fire && (&s_axil_wstrb);",
+            "assign wr_en       = write_fire && (|s_axil_wstrb);",
+        ),
+        Mutant(
+            "at_its_address_with_its_word",
+            "assign wr_addr     = {s_axil_awaddr[ADDR_W-1:2], 2'b00};",
+            "assign wr_addr     = {s_axil_araddr[ADDR_W-1:2], 2'b00};",
+        ),
+        Mutant(
+            "address_and_data_go_together one_write_at_a_time",
+            "assign s_axil_awready = write_fire;",
+            "assign s_axil_awready = !bvalid_q;",
+        ),
+        Mutant(
+            "a_read_asks_once",
+            "assign rd_en       = read_fire;",
+            "assign rd_en       = s_axil_arvalid && !rvalid_q;",
+        ),
+        Mutant(
+            "at_its_address",
+            "assign rd_addr     = {s_axil_araddr[ADDR_W-1:2], 2'b00};",
+            "assign rd_addr     = s_axil_araddr;",
+        ),
+        Mutant(
+            "a_read_gets_the_word_of_the_next_cycle r_only_after_address where_a_read_is",
+            "fetch_q <= read_fire;",
+            "fetch_q <= s_axil_arvalid;",
+        ),
+        Mutant(
+            "busy_while_anything_is_open",
+            "assign status_busy = bvalid_q || fetch_q || rvalid_q;",
+            "assign status_busy = bvalid_q || rvalid_q;",
+        ),
+        Mutant(
+            "b_stays",
+            "else if (s_axil_bready) bvalid_q <= 1'b0;",
+            "else bvalid_q <= 1'b0;",
+        ),
+        Mutant(
+            "r_stays_valid",
+            "end else if (s_axil_rready) begin",
+            "end else begin",
+        ),
+        Mutant(
+            "r_stays_the_same",
+            "assign s_axil_rdata   = rdata_q;",
+            "assign s_axil_rdata   = rdata_q & {32{s_axil_rready}};",
+        ),
+        Mutant(
+            "b_only_after_address_and_data",
+            "if (write_fire) bvalid_q <= 1'b1;",
+            "if (s_axil_awvalid) bvalid_q <= 1'b1;",
+        ),
+        Mutant(
+            "b_is_okay",
+            "assign s_axil_bresp   = 2'b00;",
+            "assign s_axil_bresp   = {s_axil_awaddr[ADDR_W-1], 1'b0};",
+        ),
+        Mutant(
+            "r_is_okay",
+            "assign s_axil_rresp   = 2'b00;",
+            "assign s_axil_rresp   = {1'b0, rdata_q == 0};",
+        ),
+        Mutant(
+            "one_read_at_a_time",
+            "assign s_axil_arready = !fetch_q && !rvalid_q;",
+            "assign s_axil_arready = !fetch_q;",
+        ),
+        Mutant(
+            "writes_are_taken",
+            "s_axil_wvalid && !bvalid_q;",
+            "s_axil_wvalid && !bvalid_q && !s_axil_arvalid;",
+        ),
+        Mutant(
+            "writes_are_answered",
+            "assign s_axil_bvalid  = bvalid_q;",
+            "assign s_axil_bvalid  = bvalid_q && s_axil_bready;",
+        ),
+        Mutant(
+            "reads_are_taken",
+            "assign s_axil_arready = !fetch_q && !rvalid_q;",
+            "assign s_axil_arready = !fetch_q && !rvalid_q && s_axil_rready;",
+        ),
+        Mutant(
+            "reads_are_answered",
+            "assign s_axil_rvalid  = rvalid_q;",
+            "assign s_axil_rvalid  = rvalid_q && s_axil_rready;",
+        ),
+    ),
+)
+
+AXI_READ = Proof(
+    module="hnic_axi_read",
+    parameters={"DATA_W": 128, "ADDR_W": 32, "ID_W": 4},
+    depth=3,
+    mutants=(
+        Mutant(
+            "one_engine_at_a_time",
+            "assign data_ar_ready = slice_ready && grant[1];",
+            "assign data_ar_ready = slice_ready;",
+        ),
+        Mutant(
+            "requests_reach_the_bus_in_order second_request_is_kept",
+            "in_data(from_data ? {1'b1, data_ar_addr, data_ar_len, data_ar_bytes}",
+            "in_data(data_ar_valid ? {1'b1, data_ar_addr, data_ar_len, data_ar_bytes}",
+        ),
+        Mutant(
+            "data_goes_to_who_asked",
+            "assign desc_r_valid     = m_axi_rvalid && !m_axi_rid[0];",
+            "assign desc_r_valid     = m_axi_rvalid;",
+        ),
+        Mutant(
+            "data_is_what_came",
+            "assign r_error          = m_axi_rresp[1];",
+            "assign r_error          = m_axi_rresp == 2'b10;",
+        ),
+        Mutant(
+            "data_never_waits",
+            "assign m_axi_rready     = 1'b1;",
+            "assign m_axi_rready     = under_way_q != 8'd1;",
+        ),
+        Mutant(
+            "idle_means_nothing_under_way",
+            "assign status_idle      = under_way_q == 8'd0 && !request;",
+            "assign status_idle      = under_way_q == 8'd0;",
+        ),
+        Mutant(
+            "one_turn",
+            "turn_q <= {{N - 1{1'b0}}, 1'b1};",
+            "turn_q <= {{N - 1{1'b0}}, request[0]};",
+            "hnic_arb",
+        ),
+        Mutant(
+            "slice request_is_inside",
+            "wire       request = desc_ar_valid || data_ar_valid;",
+            "wire       request = desc_ar_valid && data_ar_valid;",
+        ),
+        Mutant(
+            "ar_stays_the_same",
+            "hold_data_q  <= in_data;",
+            "out_data_q   <= in_data;",
+            "hnic_skid",
+        ),
+        Mutant(
+            "second_request_is_legal",
+            "hold_data_q  <= in_data;",
+            "hold_data_q  <= in_data + 1'b1;",
+            "hnic_skid",
+        ),
+        Mutant(
+            "ar_stays_valid",
+            "assign out_valid = out_valid_q;",
+            "assign out_valid = out_valid_q && !(hold_valid_q && in_valid);",
+            "hnic_skid",
+        ),
+        Mutant(
+            "open_bursts_of_descriptors",
+            "assign desc_ar_ready = slice_ready && grant[0];",
+            "assign desc_ar_ready = slice_ready && data_ar_valid;",
+        ),
+        Mutant(
+            "open_bursts_of_data",
+            "assign data_ar_ready = slice_ready && grant[1];",
+            "assign data_ar_ready = slice_ready && desc_ar_valid;",
+        ),
+        Mutant(
+            "count_of_bursts",
+            "if (accept != r_end) under_way_q",
+            "if (accept || r_end) under_way_q",
+        ),
+        Mutant(
+            "ar_incr_of_full_width",
+            "localparam [1:0] BURST_INCR = 2'b01;",
+            "localparam [1:0] BURST_INCR = 2'b10;",
+        ),
+        Mutant(
+            "ar_within_4_kib ar_bytes_need_these_beats",
+            "{1'b0, desc_ar_addr, desc_ar_len, desc_ar_bytes}",
+            "{1'b0, desc_ar_addr, data_ar_len, desc_ar_bytes}",
+        ),
+        Mutant(
+            "ar_no_longer_than_allowed",
+            "{1'b0, desc_ar_addr, desc_ar_len, desc_ar_bytes}",
+            "{1'b0, desc_ar_addr, desc_ar_len + 8'd1, desc_ar_bytes}",
+        ),
+        Mutant(
+            "ar_id_is_known",
+            "assign m_axi_arid       = {ID_W{id_bit}} & ONE;",
+            "assign m_axi_arid       = {ID_W{id_bit}};",
+        ),
+        Mutant(
+            "ar_no_more_than_there_is_room_for",
+            "assign m_axi_arid       = {ID_W{id_bit}} & ONE;",
+            "assign m_axi_arid       = {ID_W{1'b0}};",
+        ),
+    ),
+)
+
+PROOFS = (FIFO, SKID, ARB, SPLIT, AXIL, AXI_READ)
