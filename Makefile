@@ -20,7 +20,7 @@ BENCH ?=
 MODULE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo packetdrill test deep fuzz bench formal synth coverage lint doctor claims lock clean distclean
+.PHONY: help setup demo packetdrill test random deep fuzz bench formal synth coverage lint doctor claims lock clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ packetdrill: setup ## run packetdrill scripts: PACKETDRILL=FOLDER (google/packet
 test: setup ## run all tests (TESTS="tests/unit -k tcp" for some)
 	@$(BIN)/pytest $(TEST_OPTIONS) $(if $(TESTS),,--claims-report=build/claims.json) $(TESTS)
 
+random: setup ## run the tests of the card in Verilator with random values in place of x and before reset (SEED=N)
+	@SIM=verilator HNIC_VARIANT=random COCOTB_RANDOM_SEED=$(or $(SEED),1) $(BIN)/pytest $(TEST_OPTIONS) tests/hdl
+
 deep: setup ## run the tests that take too long for every day
 	@$(BIN)/pytest $(TEST_OPTIONS) -m deep
 
@@ -55,6 +58,9 @@ bench: setup ## measure the stack alone, from write() to ndo_start_xmit (BENCH="
 
 formal: setup ## prove modules of the card, and show by mutants that each property can fail (MODULE=hnic_fifo for one)
 	@$(BIN)/python -m tests.formal $(MODULE)
+
+coverage: setup ## run the tests of the card with counters in Verilator: lines, branches, toggles; fails below 95/90/85 %
+	@$(BIN)/python -m tests.coverage
 
 synth: setup ## map the card to a Xilinx 7-series device, with its longest path (MODULE=hnic_fifo for one module)
 	@$(BIN)/python -m tests.synth $(MODULE)

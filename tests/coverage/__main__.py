@@ -1,4 +1,4 @@
-"""`python -m tests.coverage [--keep]`: run the tests of the card with counters and judge the result.
+"""`python -m tests.coverage [--keep]`: run the tests of the card with counters, and judge them.
 
 `make coverage`. `--keep` judges what the last run left, without a new one. Fails below the limits,
 for a line that no test runs and `exceptions.txt` does not explain, and for an entry of that file
@@ -98,9 +98,8 @@ def main(arguments: list[str]) -> int:
     if status:
         wrong.append(f"the tests failed ({status})")
     print("", *(f"BAD {text}" for text in wrong), f"{len(files)} runs", sep="\n")
-    report = {
-        n: {k: percent(m, k) for k in LIMITS} for n, m in [*modules.items(), ("total", total)]
-    }
+    modules["total"] = total
+    report = {name: {kind: percent(m, kind) for kind in LIMITS} for name, m in modules.items()}
     (ROOT / "build" / "coverage.json").write_text(json.dumps(report, indent=1) + "\n")
     return 1 if wrong else 0
 
