@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 HDL = ROOT / "hdl"
 BUILD = ROOT / "build" / "sim"
 COMPILE_ONCE = ROOT / "tb" / "compile_once.sh"
+BENCH = ("xgmii_recorder", "xgmii_player", "hnic_tb")
+"""The modules of tb/hdl that stand around the card in a run."""
 
 VERILATOR_ARGS = ("-Wno-fatal", "--timing", "-CFLAGS", "-std=c++20", "-j", "2")
 VERILATOR_TRACE_ARGS = ("--trace-fst",)
@@ -71,7 +73,10 @@ def hdl_design(*, axi_data_w: int = 128) -> Design:
     """The bench around the whole card, with the checks inside the modules on."""
     return Design(
         top="hnic_tb",
-        sources=(*file_list(HDL / "top" / "hnic_top.f"), ROOT / "tb" / "hdl" / "hnic_tb.v"),
+        sources=(
+            *file_list(HDL / "top" / "hnic_top.f"),
+            *(ROOT / "tb" / "hdl" / f"{name}.v" for name in BENCH),
+        ),
         includes=(HDL / "csr",),
         parameters={"AXI_DATA_W": axi_data_w},
         defines={"HNIC_CHECKS": 1},

@@ -31,10 +31,11 @@ class Capture(Protocol):
 
 class Port:
     """One end of a link. The owner sets `receive`, which gets (frame, key) when the last bit has
-    arrived.
+    arrived, or `receive_start`, which gets them when the first one has: for a MAC that does its own
+    timing.
     """
 
-    __slots__ = ("_far", "_link", "_side", "busy_until", "receive")
+    __slots__ = ("_far", "_link", "_side", "busy_until", "receive", "receive_start")
 
     def __init__(self, link: Link, side: int) -> None:
         self._link = link
@@ -42,6 +43,7 @@ class Port:
         self._far: Port = self
         self.busy_until = 0
         self.receive: Callable[[bytes, int], None] = lambda frame, key: None
+        self.receive_start: Callable[[bytes, int], None] | None = None
 
     def connect(self, far: Port) -> None:
         """Make `far` the other end."""
@@ -80,7 +82,12 @@ class Port:
         link.bytes += len(frame)
         link.capture(start_ns, self._side, frame, key)
         far = self._far
-        link.clock.call_at(end_ns + link.delay_ns, lambda: far.receive(frame, key))
+        start = far.receive_start
+        if start is None:
+            link.clock.call_at(end_ns + link.delay_ns, lambda: far.receive(frame, key))
+        else:
+            when = max(start_ns + link.delay_ns, link.clock.now)
+            link.clock.call_at(when, lambda: start(frame, key))
 
 
 class Link:

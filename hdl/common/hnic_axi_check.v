@@ -2,28 +2,29 @@
 //
 // Why: the card and the memory in front of it are checked in every simulation, not only where a test looks. The top has one under
 // HNIC_CHECKS; it is not meant for hardware. Both sides are judged: requests of the card, answers of the memory.
-// The card's own habits count as rules: INCR bursts, reads of full bus width, ids 0 and 1 for reads, single-beat writes with
-// id 0, never more under way than it has room for. `broken` has a bit a rule, set in the cycle after the fault:
+// The card's own habits count as rules: INCR bursts, reads of full bus width with ids 0 to 2, records written with id 0 and data,
+// in full bus width, with id 1, no beat that writes nothing, never more under way than it has room for. `broken` has a bit a
+// rule, set in the cycle after the fault; write data is judged once both the data and its address were taken, one beat a cycle.
 //
-// | bit | rule                                                                     |
-// |-----|--------------------------------------------------------------------------|
-// | 0   | a valid of the master stays until ready, and its payload stands still     |
-// | 1   | a valid of the slave stays until ready, and its payload stands still      |
-// | 2   | read bursts: INCR, size = bus width, within 4 KiB                         |
-// | 3   | write bursts: INCR, size at most the bus width, within 4 KiB, one beat    |
-// | 4   | `aruser`, the bytes wanted, are at least 1 and need exactly these beats   |
-// | 5   | at most RD_LIMIT reads of an id and WR_LIMIT writes are under way         |
-// | 6   | read data: an id with a read under way, `rlast` on its last beat only     |
-// | 7   | write data: `wlast` on every beat, strobes only in the bytes of its burst |
-// | 8   | write responses: only after address and data, with their id               |
+// | bit | rule                                                                               |
+// |-----|------------------------------------------------------------------------------------|
+// | 0   | a valid of the master stays until ready, and its payload stands still               |
+// | 1   | a valid of the slave stays until ready, and its payload stands still                |
+// | 2   | read bursts: INCR, size = bus width, within 4 KiB                                   |
+// | 3   | write bursts: INCR, within 4 KiB; id 0: at most a record; id 1: size = bus width    |
+// | 4   | `aruser`, the bytes wanted, are at least 1 and need exactly these beats             |
+// | 5   | at most RD_LIMIT reads and WR_LIMIT writes of an id are under way; no other ids     |
+// | 6   | read data: an id with a read under way, `rlast` on its last beat only               |
+// | 7   | write data: `wlast` on a burst's last beat only, strobes in its bytes and not all 0 |
+// | 8   | write responses: only after address and last data, with the burst's id              |
 //
 // | parameter | legal             | meaning                                             |
 // |-----------|-------------------|-----------------------------------------------------|
 // | DATA_W    | 64, 128, 256, 512 | width of data                                       |
 // | ADDR_W    | 32..64            | width of addresses                                  |
-// | ID_W      | >= 1              | width of ids                                        |
+// | ID_W      | >= 2              | width of ids                                        |
 // | RD_LIMIT  | power of two >= 2 | most reads of one id under way                      |
-// | WR_LIMIT  | power of two >= 2 | most writes under way                               |
+// | WR_LIMIT  | power of two >= 2 | most writes of one id under way                     |
 // | STOP      | 0, 1              | 1: a broken rule prints CHECK and ends the simulation |
 //
 // Test: tests/hdl/test_hnic_axi_check.py
@@ -35,8 +36,8 @@ module hnic_axi_check #(
     parameter DATA_W = 128,
     parameter ADDR_W = 64,
     parameter ID_W = 4,
-    parameter RD_LIMIT = 32,
-    parameter WR_LIMIT = 8,
+    parameter RD_LIMIT = 64,
+    parameter WR_LIMIT = 64,
     parameter STOP = 1
 ) (
     input  wire                clk,
@@ -78,7 +79,14 @@ module hnic_axi_check #(
     localparam [2:0] FULL_SIZE = OFF_W[2:0];
     localparam [1:0] INCR = 2'b01;
     localparam RD_W = $clog2(RD_LIMIT);
-    localparam WR_W = $clog2(WR_LIMIT);
+    localparam READ_IDS = 3;
+    localparam WRITES = 2 * WR_LIMIT;  // of both ids
+    localparam WR_W = $clog2(WRITES);
+    localparam [WR_W:0] LIMIT = WR_LIMIT[WR_W:0];
+    localparam BEATS = 1024;           // data ahead of its address
+    localparam BEAT_W = $clog2(BEATS);
+    localparam [ID_W-1:0] DATA_ID = 1;
+    localparam [15:0] RECORD = 16'd32; // bytes of the longest record
     localparam [12:0] PAGE = 13'd4096;
     localparam [31:0] LAST = NB - 1;
 
@@ -132,79 +140,133 @@ module hnic_axi_check #(
     wire        ar_bad = m_axi_arburst != INCR || m_axi_arsize != FULL_SIZE || ar_end > {3'd0, PAGE};
     wire        user_bad = m_axi_aruser == 13'd0 || ar_span >> OFF_W != {5'd0, ar_beats};
 
-    wire [12:0] aw_end = {1'b0, m_axi_awaddr[11:0]} + (13'd1 << m_axi_awsize);
-    wire        aw_bad = m_axi_awburst != INCR || m_axi_awsize > FULL_SIZE || m_axi_awlen != 8'd0 || aw_end > PAGE
-                         || m_axi_awid != {ID_W{1'b0}};
+    wire [8:0]  aw_beats = {1'b0, m_axi_awlen} + 9'd1;
+    wire [15:0] aw_bytes = {7'd0, aw_beats} << m_axi_awsize;
+    wire [15:0] aw_first = {4'd0, m_axi_awaddr[11:0]} & ~((16'd1 << m_axi_awsize) - 16'd1);
+    wire        aw_data = m_axi_awid == DATA_ID;
+    wire        aw_bad = m_axi_awburst != INCR || m_axi_awsize > FULL_SIZE || aw_first + aw_bytes > {3'd0, PAGE}
+                         || (aw_data ? m_axi_awsize != FULL_SIZE : aw_bytes > RECORD);
 
     // ---- reads under way: the lengths of each id's bursts, oldest first ----
-    reg  [7:0]      lens0 [0:RD_LIMIT-1];
-    reg  [7:0]      lens1 [0:RD_LIMIT-1];
-    reg  [RD_W:0]   asked0_q, asked1_q, ended0_q, ended1_q;
-    reg  [7:0]      beat0_q, beat1_q;  // of the oldest burst
-    wire [RD_W:0]   open0 = asked0_q - ended0_q;
-    wire [RD_W:0]   open1 = asked1_q - ended1_q;
-    wire            ar1 = m_axi_arid[0];
-    wire            r1 = m_axi_rid[0];
-    wire            r_known = m_axi_rid >> 1 == {ID_W{1'b0}} && (r1 ? open1 : open0) != {RD_W + 1{1'b0}};
-    wire            r_end = r1 ? beat1_q == lens1[ended1_q[RD_W-1:0]] : beat0_q == lens0[ended0_q[RD_W-1:0]];
-    wire            ar_over = m_axi_arid >> 1 != {ID_W{1'b0}} || (ar1 ? open1[RD_W] : open0[RD_W]);
+    wire [READ_IDS-1:0] r_known, r_ended, ar_known, ar_full;
 
-    always @(posedge clk) begin : reads
-        if (ar_fire && ar1) begin
-            lens1[asked1_q[RD_W-1:0]] <= m_axi_arlen;
-            asked1_q                  <= asked1_q + 1'b1;
+    generate
+        genvar i;
+        for (i = 0; i < READ_IDS; i = i + 1) begin : gen_read
+            localparam [31:0] NUMBER = i;
+            reg  [7:0]      lens [0:RD_LIMIT-1];
+            reg  [RD_W:0]   asked_q, ended_q;
+            reg  [7:0]      beat_q;  // of the oldest burst
+            wire [RD_W:0]   open = asked_q - ended_q;
+            wire            r_mine = m_axi_rid == NUMBER[ID_W-1:0];
+
+            assign ar_known[i] = m_axi_arid == NUMBER[ID_W-1:0];
+            assign ar_full[i]  = ar_known[i] && open[RD_W];
+            assign r_known[i]  = r_mine && open != {RD_W + 1{1'b0}};
+            assign r_ended[i]  = r_mine && beat_q == lens[ended_q[RD_W-1:0]];
+
+            always @(posedge clk) begin
+                if (ar_fire && ar_known[i]) begin
+                    lens[asked_q[RD_W-1:0]] <= m_axi_arlen;
+                    asked_q                 <= asked_q + 1'b1;
+                end
+                if (r_fire && r_mine) begin
+                    beat_q <= m_axi_rlast ? 8'd0 : beat_q + 8'd1;
+                    if (m_axi_rlast) ended_q <= ended_q + 1'b1;
+                end
+                if (rst) begin
+                    asked_q <= {RD_W + 1{1'b0}};
+                    ended_q <= {RD_W + 1{1'b0}};
+                    beat_q  <= 8'd0;
+                end
+            end
         end
-        if (ar_fire && !ar1) begin
-            lens0[asked0_q[RD_W-1:0]] <= m_axi_arlen;
-            asked0_q                  <= asked0_q + 1'b1;
+    endgenerate
+
+    // ---- write data: address and data come in either order, so what came of each waits for the other ----
+    reg  [ID_W-1:0]  aw_ids [0:WRITES-1];
+    reg  [7:0]       aw_lens [0:WRITES-1];
+    reg  [11:0]      aw_addrs [0:WRITES-1];
+    reg  [2:0]       aw_sizes [0:WRITES-1];
+    reg  [NB:0]      beats [0:BEATS-1];  // {wlast, wstrb}
+    reg  [WR_W:0]    aw_count_q, judged_q;
+    reg  [BEAT_W:0]  beats_in_q, beats_out_q;
+    reg  [7:0]       beat_q;  // of the burst that is judged
+    reg  [11:0]      next_q;  // address of its next beat
+
+    wire [7:0]       len = aw_lens[judged_q[WR_W-1:0]];
+    wire [2:0]       size = aw_sizes[judged_q[WR_W-1:0]];
+    wire [11:0]      here = beat_q == 8'd0 ? aw_addrs[judged_q[WR_W-1:0]] : next_q;
+    wire [11:0]      base = here & ~((12'd1 << size) - 12'd1);
+    wire [NB-1:0]    lanes = (~({NB{1'b1}} << (8'd1 << size)) << base[OFF_W-1:0]) & ({NB{1'b1}} << here[OFF_W-1:0]);
+    wire             beat_last;
+    wire [NB-1:0]    beat_strb;
+    wire [BEAT_W:0]  beats_held = beats_in_q - beats_out_q;
+    wire             judge = judged_q != aw_count_q && beats_held != {BEAT_W + 1{1'b0}};
+    wire             burst_end = beat_q == len;
+    wire             w_bad = judge && (beat_last != burst_end || (beat_strb & ~lanes) != {NB{1'b0}} || beat_strb == {NB{1'b0}});
+
+    assign {beat_last, beat_strb} = beats[beats_out_q[BEAT_W-1:0]];
+
+    always @(posedge clk) begin : write_data
+        if (aw_fire) begin
+            aw_ids[aw_count_q[WR_W-1:0]]   <= m_axi_awid;
+            aw_lens[aw_count_q[WR_W-1:0]]  <= m_axi_awlen;
+            aw_addrs[aw_count_q[WR_W-1:0]] <= m_axi_awaddr[11:0];
+            aw_sizes[aw_count_q[WR_W-1:0]] <= m_axi_awsize;
+            aw_count_q                     <= aw_count_q + 1'b1;
         end
-        if (r_fire && r1) begin
-            beat1_q <= m_axi_rlast ? 8'd0 : beat1_q + 8'd1;
-            if (m_axi_rlast) ended1_q <= ended1_q + 1'b1;
+        if (w_fire) begin
+            beats[beats_in_q[BEAT_W-1:0]] <= {m_axi_wlast, m_axi_wstrb};
+            beats_in_q                    <= beats_in_q + 1'b1;
         end
-        if (r_fire && !r1) begin
-            beat0_q <= m_axi_rlast ? 8'd0 : beat0_q + 8'd1;
-            if (m_axi_rlast) ended0_q <= ended0_q + 1'b1;
+        if (judge) begin
+            beats_out_q <= beats_out_q + 1'b1;
+            beat_q      <= burst_end ? 8'd0 : beat_q + 8'd1;
+            next_q      <= base + (12'd1 << size);
+            if (burst_end) judged_q <= judged_q + 1'b1;
         end
         if (rst) begin
-            asked0_q <= {RD_W + 1{1'b0}};
-            asked1_q <= {RD_W + 1{1'b0}};
-            ended0_q <= {RD_W + 1{1'b0}};
-            ended1_q <= {RD_W + 1{1'b0}};
-            beat0_q  <= 8'd0;
-            beat1_q  <= 8'd0;
+            aw_count_q  <= {WR_W + 1{1'b0}};
+            judged_q    <= {WR_W + 1{1'b0}};
+            beats_in_q  <= {BEAT_W + 1{1'b0}};
+            beats_out_q <= {BEAT_W + 1{1'b0}};
+            beat_q      <= 8'd0;
         end
     end
 
-    // ---- writes under way: data may come before or after its address, so the later of the two is judged ----
-    reg  [NB-1:0]   lanes [0:WR_LIMIT-1];  // bytes that the burst may write
-    reg  [NB-1:0]   strbs [0:WR_LIMIT-1];
-    reg  [WR_W:0]   aw_count_q, w_count_q, b_count_q;
-    wire [WR_W:0]   aw_open = aw_count_q - b_count_q;
-    wire [WR_W:0]   w_open = w_count_q - b_count_q;
-    wire [WR_W:0]   ahead = aw_count_q - w_count_q;  // addresses without data, or less than 0
-    wire [NB-1:0]   aw_lanes = ~({NB{1'b1}} << (8'd1 << m_axi_awsize)) << m_axi_awaddr[OFF_W-1:0];
-    wire            aw_first = !ahead[WR_W] && ahead != {WR_W + 1{1'b0}};
-    wire            w_first = ahead[WR_W];
-    wire            strb_bad = w_fire && aw_first ? (m_axi_wstrb & ~lanes[w_count_q[WR_W-1:0]]) != {NB{1'b0}}
-                             : aw_fire && w_first ? (strbs[aw_count_q[WR_W-1:0]] & ~aw_lanes) != {NB{1'b0}}
-                             : aw_fire && w_fire && (m_axi_wstrb & ~aw_lanes) != {NB{1'b0}};
-    wire            b_bad = m_axi_bid != {ID_W{1'b0}} || aw_open == {WR_W + 1{1'b0}} || w_open == {WR_W + 1{1'b0}};
+    // ---- write responses: a burst may be answered once its address and its last data were taken ----
+    reg  [WR_W:0] w_count_q;  // last beats
+    reg  [WR_W:0] met_q;      // bursts with both
+    reg  [WR_W:0] open0_q, open1_q;  // addresses of an id without an answer
+    reg  [WR_W:0] due0_q, due1_q;    // of them, those that may be answered
+    wire [WR_W:0] aw_next = aw_count_q + {{WR_W{1'b0}}, aw_fire};
+    wire [WR_W:0] w_next = w_count_q + {{WR_W{1'b0}}, w_fire && m_axi_wlast};
+    wire          meet = met_q != aw_next && met_q != w_next;
+    wire          meet_data = (met_q == aw_count_q ? m_axi_awid : aw_ids[met_q[WR_W-1:0]]) == DATA_ID;
+    wire          b_data = m_axi_bid == DATA_ID;
+    wire [WR_W:0] w_ahead = w_count_q - met_q;  // bursts whose data is there and whose address is not
+    wire [WR_W:0] w_open = w_ahead + due0_q + due1_q;
+    wire          aw_over = m_axi_awid >> 1 != {ID_W{1'b0}} || (aw_data ? open1_q : open0_q) >= LIMIT;
+    wire          w_over = w_open[WR_W] || beats_held[BEAT_W];
+    wire          b_bad = m_axi_bid >> 1 != {ID_W{1'b0}} || (b_data ? due1_q : due0_q) == {WR_W + 1{1'b0}};
 
-    always @(posedge clk) begin : writes
-        if (aw_fire) begin
-            lanes[aw_count_q[WR_W-1:0]] <= aw_lanes;
-            aw_count_q                  <= aw_count_q + 1'b1;
-        end
-        if (w_fire) begin
-            strbs[w_count_q[WR_W-1:0]] <= m_axi_wstrb;
-            w_count_q                  <= w_count_q + 1'b1;
-        end
-        if (b_fire) b_count_q <= b_count_q + 1'b1;
+    wire          b_good = b_fire && !b_bad;
+
+    always @(posedge clk) begin : write_responses
+        w_count_q <= w_next;
+        if (meet) met_q <= met_q + 1'b1;
+        open0_q <= open0_q + {{WR_W{1'b0}}, aw_fire && !aw_data} - {{WR_W{1'b0}}, b_good && !b_data};
+        open1_q <= open1_q + {{WR_W{1'b0}}, aw_fire && aw_data} - {{WR_W{1'b0}}, b_good && b_data};
+        due0_q  <= due0_q + {{WR_W{1'b0}}, meet && !meet_data} - {{WR_W{1'b0}}, b_good && !b_data};
+        due1_q  <= due1_q + {{WR_W{1'b0}}, meet && meet_data} - {{WR_W{1'b0}}, b_good && b_data};
         if (rst) begin
-            aw_count_q <= {WR_W + 1{1'b0}};
-            w_count_q  <= {WR_W + 1{1'b0}};
-            b_count_q  <= {WR_W + 1{1'b0}};
+            w_count_q <= {WR_W + 1{1'b0}};
+            met_q     <= {WR_W + 1{1'b0}};
+            open0_q   <= {WR_W + 1{1'b0}};
+            open1_q   <= {WR_W + 1{1'b0}};
+            due0_q    <= {WR_W + 1{1'b0}};
+            due1_q    <= {WR_W + 1{1'b0}};
         end
     end
 
@@ -215,9 +277,9 @@ module hnic_axi_check #(
     always @(posedge clk) begin : verdict
         broken_q <= {
             m_axi_bvalid && b_bad,
-            (m_axi_wvalid && !m_axi_wlast) || strb_bad,
-            m_axi_rvalid && (!r_known || m_axi_rlast != r_end),
-            (m_axi_arvalid && ar_over) || (m_axi_awvalid && aw_open[WR_W]) || (m_axi_wvalid && w_open[WR_W]),
+            w_bad,
+            m_axi_rvalid && (r_known == {READ_IDS{1'b0}} || m_axi_rlast != |r_ended),
+            (m_axi_arvalid && (ar_known == {READ_IDS{1'b0}} || |ar_full)) || (m_axi_awvalid && aw_over) || (m_axi_wvalid && w_over),
             m_axi_arvalid && user_bad,
             m_axi_awvalid && aw_bad,
             m_axi_arvalid && ar_bad,

@@ -9,6 +9,7 @@
 // | ADDR_W      | 32..64                  | width of addresses            |
 // | LEN_W       | >= 13                   | width of lengths              |
 // | BURST_BYTES | power of two 64..4096   | bursts do not cross multiples |
+// | USER_W      | >= 1                    | bits carried along            |
 //
 // Test: tests/hdl/test_hnic_axi_split.py
 `resetall
@@ -18,7 +19,8 @@
 module hnic_axi_split #(
     parameter ADDR_W = 64,
     parameter LEN_W = 20,
-    parameter BURST_BYTES = 512
+    parameter BURST_BYTES = 512,
+    parameter USER_W = 1
 ) (
     input  wire              clk,
     input  wire              rst,
@@ -27,11 +29,13 @@ module hnic_axi_split #(
     input  wire [ADDR_W-1:0] in_addr,
     input  wire [LEN_W-1:0]  in_len,
     input  wire              in_last,
+    input  wire [USER_W-1:0] in_user,
     output wire              out_valid,
     input  wire              out_ready,
     output wire [ADDR_W-1:0] out_addr,
     output wire [12:0]       out_bytes,
-    output wire              out_last   // the last burst of a read with in_last
+    output wire              out_last,  // the last burst of a read with in_last
+    output wire [USER_W-1:0] out_user
 );
     localparam OFF_W = $clog2(BURST_BYTES);
     localparam [LEN_W-1:0] BURST = BURST_BYTES;
@@ -46,6 +50,7 @@ module hnic_axi_split #(
     reg [ADDR_W-1:0] addr_q;
     reg [LEN_W-1:0]  left_q;
     reg              last_q;
+    reg [USER_W-1:0] user_q;
 
     wire [LEN_W-1:0] room = BURST - {{LEN_W - OFF_W{1'b0}}, addr_q[OFF_W-1:0]};
     wire             final_burst = left_q <= room;
@@ -56,6 +61,7 @@ module hnic_axi_split #(
     assign out_addr  = addr_q;
     assign out_bytes = bytes[12:0];
     assign out_last  = last_q && final_burst;
+    assign out_user  = user_q;
 
     always @(posedge clk) begin
         if (in_valid && in_ready) begin
@@ -63,6 +69,7 @@ module hnic_axi_split #(
             addr_q  <= in_addr;
             left_q  <= in_len;
             last_q  <= in_last;
+            user_q  <= in_user;
         end else if (valid_q && out_ready) begin
             valid_q <= !final_burst;
             addr_q  <= addr_q + {{ADDR_W - LEN_W{1'b0}}, bytes};

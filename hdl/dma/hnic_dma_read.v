@@ -1,8 +1,9 @@
-// hnic_dma_read: reads the segments of packets and gives each packet as one gap-free stream of bytes.
+// hnic_dma_read: fetches the pieces of frames and gives each frame as one gap-free stream of bytes.
 //
-// Why: the work of scatter-gather. Bursts of many segments are under way together; each is asked for only when there is
-// room for all its beats, so read data is always taken at once (`r_valid` has no ready).
-// Throughput: one beat a cycle, and one cycle more for a packet whose tail spills. Latency: 2 cycles to the address, 3 from the beat.
+// Why: the work of scatter-gather. Bursts of many pieces are under way together; each is asked for only when there is
+// room for all its beats, so read data is always taken at once (`r_valid` has no ready). Pieces that are not in memory, a VLAN
+// tag or the kept header of a super-packet, keep their place in the order of the bursts and are no reads.
+// Throughput: one beat a cycle, and one cycle more for a frame whose tail spills. Latency: 2 cycles to the address, 3 from the beat.
 //
 // | parameter   | legal                                | meaning                             |
 // |-------------|--------------------------------------|-------------------------------------|
@@ -16,7 +17,6 @@
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
-`include "hnic_regs.vh"
 
 module hnic_dma_read #(
     parameter DATA_W = 128,
@@ -29,11 +29,19 @@ module hnic_dma_read #(
     input  wire              clk,
     input  wire              rst,
     input  wire              quiesce,   // start no read
-    input  wire              seg_valid,
-    output wire              seg_ready,
-    input  wire [63:0]       seg_addr,
-    input  wire [`HNIC_TXD_LEN_W-1:0] seg_len,  // 0: nothing to read
-    input  wire              seg_last,
+    input  wire              piece_valid,
+    output wire              piece_ready,
+    input  wire [1:0]        piece_kind,   // 0 memory, 1 tag, 2 header, 3 header of a super-packet's second frame
+    input  wire [63:0]       piece_addr,
+    input  wire [16:0]       piece_len,    // 0: nothing to read
+    input  wire              piece_last,   // of the frame
+    input  wire [15:0]       piece_index,  // descriptor; the tag itself (TCI) with kind 1
+    input  wire              header_valid,    // a beat of the kept header is there
+    output wire              header_wait,     // it is asked for by the second frame
+    output wire              header_step,     // it is taken
+    output wire              header_restart,  // another beat is taken
+    input  wire [DATA_W-1:0] header_data,
+    output wire              frame_taken,     // the last burst of a frame is taken
     output wire              ar_valid,
     input  wire              ar_ready,
     output wire [ADDR_W-1:0] ar_addr,
@@ -47,7 +55,8 @@ module hnic_dma_read #(
     output wire [DATA_W-1:0] out_data,
     output wire [COUNT_W-1:0] out_count,  // bytes, all but in the last word
     output wire              out_last,
-    output wire              out_error    // with out_last: a beat of this packet was in error
+    output wire              out_error,   // with out_last: a beat of this frame was in error
+    output wire [15:0]       out_error_index  // descriptor of the first such beat
 );
     localparam NB = DATA_W / 8;
     localparam OFF_W = $clog2(NB);
@@ -55,6 +64,11 @@ module hnic_dma_read #(
     localparam [31:0] LAST = NB - 1;
     localparam [12:0] LAST_BYTE = LAST[12:0];
     localparam [15:0] ROOM = BEATS[15:0];
+    localparam [1:0]  KIND_MEMORY = 2'd0;
+    localparam [1:0]  KIND_TAG = 2'd1;
+    localparam [1:0]  KIND_HEADER_WAIT = 2'd3;
+    localparam [15:0] TPID = 16'h8100;
+    localparam USER_W = 2 + 16;
 
     generate
         if (BURST_BYTES < NB || BURST_BYTES > 256 * NB) begin : gen_error_hnic_dma_read_burst_bytes
@@ -69,11 +83,16 @@ module hnic_dma_read #(
     wire              cut_valid, cut_ready, cut_last;
     wire [ADDR_W-1:0] cut_addr;
     wire [12:0]       cut_bytes;
+    wire [1:0]        cut_kind;
+    wire [15:0]       cut_index;
 
-    hnic_axi_split #(.ADDR_W(ADDR_W), .LEN_W(`HNIC_TXD_LEN_W), .BURST_BYTES(BURST_BYTES)) u_split (
+    hnic_axi_split #(.ADDR_W(ADDR_W), .LEN_W(17), .BURST_BYTES(BURST_BYTES), .USER_W(USER_W)) u_split (
         .clk(clk), .rst(rst),
-        .in_valid(seg_valid), .in_ready(seg_ready), .in_addr(seg_addr[ADDR_W-1:0]), .in_len(seg_len), .in_last(seg_last),
-        .out_valid(cut_valid), .out_ready(cut_ready), .out_addr(cut_addr), .out_bytes(cut_bytes), .out_last(cut_last)
+        .in_valid(piece_valid), .in_ready(piece_ready),
+        .in_addr(piece_kind == KIND_TAG ? {ADDR_W{1'b0}} : piece_addr[ADDR_W-1:0]),
+        .in_len(piece_len), .in_last(piece_last), .in_user({piece_kind, piece_index}),
+        .out_valid(cut_valid), .out_ready(cut_ready), .out_addr(cut_addr), .out_bytes(cut_bytes), .out_last(cut_last),
+        .out_user({cut_kind, cut_index})
     );
 
     reg               ar_valid_q;
@@ -84,15 +103,15 @@ module hnic_dma_read #(
 
     wire [12:0] span = cut_bytes + {{13 - OFF_W{1'b0}}, cut_addr[OFF_W-1:0]};
     wire [12:0] beats = (span + LAST_BYTE) >> OFF_W;
-    wire        empty = cut_bytes == 13'd0;
+    wire        local_only = cut_bytes == 13'd0 || cut_kind != KIND_MEMORY;
     wire        bursts_ready;
     wire        beat_valid, beat_ready, beat_error;
     wire [DATA_W-1:0] beat_data;
     wire        beat_fire = beat_valid && beat_ready;
     wire        accept = cut_valid && cut_ready;
-    wire        ask = accept && !empty;
+    wire        ask = accept && !local_only;
 
-    assign cut_ready = bursts_ready && (empty || (!quiesce && (!ar_valid_q || ar_ready) && room_q >= {3'd0, beats}));
+    assign cut_ready = bursts_ready && (local_only || (!quiesce && (!ar_valid_q || ar_ready) && room_q >= {3'd0, beats}));
     assign ar_valid  = ar_valid_q;
     assign ar_addr   = ar_addr_q;
     assign ar_bytes  = ar_bytes_q;
@@ -116,14 +135,16 @@ module hnic_dma_read #(
 
     // ---- what was asked for, and what came ----
     wire             burst_valid, burst_ready, burst_last;
+    wire [1:0]       burst_kind;
+    wire [15:0]      burst_index;
     wire [OFF_W-1:0] burst_offset;
     wire [12:0]      burst_bytes;
     wire             beats_ready;
 
-    hnic_fifo #(.WIDTH(1 + OFF_W + 13), .DEPTH(OUTSTANDING)) u_bursts (
+    hnic_fifo #(.WIDTH(1 + OFF_W + 13 + USER_W), .DEPTH(OUTSTANDING)) u_bursts (
         .clk(clk), .rst(rst),
-        .wr_valid(accept), .wr_ready(bursts_ready), .wr_data({cut_last, cut_addr[OFF_W-1:0], cut_bytes}),
-        .rd_valid(burst_valid), .rd_ready(burst_ready), .rd_data({burst_last, burst_offset, burst_bytes}),
+        .wr_valid(accept), .wr_ready(bursts_ready), .wr_data({cut_last, cut_addr[OFF_W-1:0], cut_bytes, cut_kind, cut_index}),
+        .rd_valid(burst_valid), .rd_ready(burst_ready), .rd_data({burst_last, burst_offset, burst_bytes, burst_kind, burst_index}),
         .level()
     );
 
@@ -134,16 +155,31 @@ module hnic_dma_read #(
         .level()
     );
 
+    // ---- beats of the three kinds, as one stream ----
+    wire              from_memory = burst_kind == KIND_MEMORY;
+    wire              from_tag = burst_kind == KIND_TAG;
+    wire              mixed_valid = from_memory ? beat_valid : from_tag || header_valid;
+    wire              mixed_ready;
+    wire [DATA_W-1:0] tag_data = {{DATA_W - 32{1'b0}}, burst_index[7:0], burst_index[15:8], TPID[7:0], TPID[15:8]};
+    wire [DATA_W-1:0] mixed_data = from_memory ? beat_data : from_tag ? tag_data : header_data;
+
+    assign beat_ready     = mixed_ready && from_memory;
+    assign header_wait    = burst_kind == KIND_HEADER_WAIT;
+    assign header_step    = mixed_ready && !from_memory && !from_tag;
+    assign header_restart = burst_valid && burst_ready && (from_memory || from_tag);
+    assign frame_taken    = burst_valid && burst_ready && burst_last;
+
     hnic_gather #(.DATA_W(DATA_W)) u_gather (
         .clk(clk), .rst(rst),
         .burst_valid(burst_valid), .burst_ready(burst_ready),
-        .burst_offset(burst_offset), .burst_bytes(burst_bytes), .burst_last(burst_last),
-        .beat_valid(beat_valid), .beat_ready(beat_ready), .beat_data(beat_data), .beat_error(beat_error),
+        .burst_offset(burst_offset), .burst_bytes(burst_bytes), .burst_last(burst_last), .burst_index(burst_index),
+        .beat_valid(mixed_valid), .beat_ready(mixed_ready), .beat_data(mixed_data), .beat_error(from_memory && beat_error),
         .out_valid(out_valid), .out_ready(out_ready),
-        .out_data(out_data), .out_count(out_count), .out_last(out_last), .out_error(out_error)
+        .out_data(out_data), .out_count(out_count), .out_last(out_last),
+        .out_error(out_error), .out_error_index(out_error_index)
     );
 
-    wire unused = &{1'b0, beats_ready, seg_addr, ar_beats_q[12:8]};
+    wire unused = &{1'b0, beats_ready, piece_addr, ar_beats_q[12:8]};
 
 `ifdef HNIC_CHECKS
     always @(posedge clk) begin

@@ -27,6 +27,7 @@ module hnic_gather #(
     input  wire [OFF_W-1:0]   burst_offset,  // first wanted byte in its first beat
     input  wire [12:0]        burst_bytes,
     input  wire               burst_last,    // ends the packet
+    input  wire [15:0]        burst_index,   // who is to be named when a beat is in error
     input  wire               beat_valid,
     output wire               beat_ready,
     input  wire [DATA_W-1:0]  beat_data,
@@ -36,7 +37,8 @@ module hnic_gather #(
     output wire [DATA_W-1:0]  out_data,      // bytes from out_count on mean nothing
     output wire [COUNT_W-1:0] out_count,
     output wire               out_last,
-    output wire               out_error      // with out_last: a beat of this packet was in error
+    output wire               out_error,     // with out_last: a beat of this packet was in error
+    output wire [15:0]        out_error_index  // of the first of them
 );
     localparam NB = DATA_W / 8;
     localparam [COUNT_W-1:0] FULL = NB[COUNT_W-1:0];
@@ -50,6 +52,7 @@ module hnic_gather #(
     reg [DATA_W-1:0]  rot_data_q;
     reg [COUNT_W-1:0] rot_count_q;
     reg [OFF_W-1:0]   rot_fill_q;
+    reg [15:0]        rot_index_q;
 
     wire               rot_ready;
     wire               empty = burst_bytes == 13'd0;
@@ -78,6 +81,7 @@ module hnic_gather #(
             rot_fill_q  <= fill_q;
             rot_last_q  <= packet_end;
             rot_error_q <= beat_error && !empty;
+            rot_index_q <= burst_index;
         end
         if (rst) begin
             rot_valid_q <= 1'b0;
@@ -95,12 +99,14 @@ module hnic_gather #(
     reg                out_valid_q, out_last_q, out_error_q;
     reg  [DATA_W-1:0]  out_data_q;
     reg  [COUNT_W-1:0] out_count_q;
+    reg  [15:0]        index_q, out_index_q;  // of the first error
 
     wire [COUNT_W:0]   total = {2'b00, rot_fill_q} + {1'b0, rot_count_q};
     wire               over = total > {1'b0, FULL};
     wire               word = total >= {1'b0, FULL} || rot_last_q;
     wire               spill = over && rot_last_q && !spill_q;  // two words end this packet
     wire               step = rot_valid_q && (!out_valid_q || out_ready);
+    wire [15:0]        index = error_q ? index_q : rot_index_q;
     wire [COUNT_W-1:0] rest = total[COUNT_W-1:0] - FULL;
 
     assign rot_ready = !rot_valid_q || (step && !spill);
@@ -109,6 +115,7 @@ module hnic_gather #(
     assign out_count = out_count_q;
     assign out_last  = out_last_q;
     assign out_error = out_error_q;
+    assign out_error_index = out_index_q;
 
     function [DATA_W-1:0] merge;
         input [DATA_W-1:0] kept;
@@ -128,7 +135,9 @@ module hnic_gather #(
             error_q     <= (error_q || rot_error_q) && (spill || !rot_last_q);
             out_valid_q <= word;
             out_last_q  <= rot_last_q && !spill;
+            index_q     <= index;
             out_error_q <= error_q || rot_error_q;
+            out_index_q <= index;
             out_data_q  <= spill_q ? rot_data_q : merge(kept_q, rot_data_q, rot_fill_q);
             out_count_q <= spill_q ? rest : over ? FULL : total[COUNT_W-1:0];
             kept_q      <= word ? rot_data_q : merge(kept_q, rot_data_q, rot_fill_q);

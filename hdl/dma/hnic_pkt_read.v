@@ -1,13 +1,16 @@
-// hnic_pkt_read: reads committed packets out of the packet store as 64-bit words.
+// hnic_pkt_read: reads committed frames out of the packet store.
 //
-// Why: the wire side of the store. Once a packet starts, each cycle has a word for the MAC, which cannot pause within a frame.
-// Each packet, sent or dropped, is entered for its completion in order (`enter_`) when its turn comes.
-// Throughput: one word a cycle, one cycle between packets. Latency: 2 cycles from record to first word.
+// Why: the wire side of the store. Once a frame starts, each cycle has a word for the MAC, which cannot pause within a frame; the
+// next record is taken while the last word of the frame before leaves. Each packet, sent or dropped, is entered for its
+// completion in order (`enter_`) when the turn of its last frame comes. Frames of a flushed queue are dropped here; behind a
+// packet with a fault its queue stands still here until it was flushed, so that nothing slips through before `flush` rises.
+// Throughput: one word a cycle, no cycle between frames; a dropped frame takes one. Latency: 2 cycles from record to first word.
 //
-// | parameter | legal             | meaning                |
-// |-----------|-------------------|------------------------|
-// | DATA_W    | 64, 128, 256, 512 | width of the store     |
-// | ADDR_W    | >= 4              | bits of word addresses |
+// | parameter | legal             | meaning                               |
+// |-----------|-------------------|---------------------------------------|
+// | DATA_W    | 64, 128, 256, 512 | width of words                        |
+// | ADDR_W    | >= 4              | bits of word addresses                |
+// | QUEUES    | 1..32             | queues                                |
 //
 // Test: tests/hdl/test_hnic_pkt_read.py
 `resetall
@@ -17,115 +20,127 @@
 
 module hnic_pkt_read #(
     parameter DATA_W = 128,
-    parameter ADDR_W = 11
+    parameter ADDR_W = 11,
+    parameter QUEUES = 8,
+    parameter QUEUE_W = QUEUES > 1 ? $clog2(QUEUES) : 1,  // derived, do not set
+    parameter COUNT_W = $clog2(DATA_W / 8) + 1            // derived, do not set
 ) (
     input  wire              clk,
     input  wire              rst,
-    input  wire              quiesce,     // start no packet
+    input  wire              quiesce,     // start no frame
+    input  wire [QUEUES-1:0] flush,       // drop what is of this queue
     input  wire              rec_valid,
     output wire              rec_ready,
     input  wire [15:0]       rec_len,
     input  wire              rec_csum,
-    input  wire [15:0]       rec_csum_pos,
-    input  wire [15:0]       rec_csum_value,
-    input  wire [15:0]       rec_next,
+    input  wire              rec_ipcsum,
+    input  wire              rec_end,     // last frame of its packet
     input  wire [`HNIC_TXC_STATUS_W-1:0] rec_status,
+    input  wire [15:0]       rec_index,
+    input  wire [QUEUE_W-1:0] rec_queue,
     input  wire [`HNIC_TXC_COOKIE_W-1:0] rec_cookie,
+    input  wire [15:0]       rec_next,
+    input  wire [63:0]       rec_csums,   // places and values of two sums, for the frame's words
     output wire              enter_valid,
     input  wire              enter_ready,
+    output wire [QUEUE_W-1:0] enter_queue,
     output wire [`HNIC_TXC_COOKIE_W-1:0] enter_cookie,
     output wire [15:0]       enter_next,
-    output wire [`HNIC_TXC_STATUS_W-1:0] enter_status,
+    output wire [`HNIC_TXC_STATUS_W-1:0] enter_status,  // all ones: flushed
+    output wire [15:0]       enter_index,
     output wire              ram_rd_en,
     output wire [ADDR_W-1:0] ram_rd_addr,
-    input  wire [DATA_W-1:0] ram_rd_data,
     output wire [ADDR_W:0]   freed,       // free-running count of words done with
-    output wire              out_valid,
+    output wire              out_valid,   // with the word that the RAM gives
     input  wire              out_ready,
-    output wire [63:0]       out_data,    // bytes from out_count on mean nothing
-    output wire [3:0]        out_count,   // 8 but in the last word
+    output wire [COUNT_W-1:0] out_count,
     output wire              out_last,
-    output wire [12:0]       out_index,   // of this word in the frame
+    output wire              out_end,
+    output wire [15:0]       out_pos,     // of this word in the frame
     output wire [`HNIC_TXC_COOKIE_W-1:0] out_cookie,
     output wire              out_csum,
-    output wire [15:0]       out_csum_pos,
-    output wire [15:0]       out_csum_value,
-    output wire              status_idle,   // no packet under way
+    output wire              out_ipcsum,
+    output wire [63:0]       out_csums,
+    output wire              status_idle,   // no frame under way
     output wire              stat_tx_csums
 );
-    localparam LANES = DATA_W / 64;
-    localparam LANE_W = LANES > 1 ? $clog2(LANES) : 1;
+    localparam NB = DATA_W / 8;
     localparam COOKIE_W = `HNIC_TXC_COOKIE_W;
+    localparam STATUS_W = `HNIC_TXC_STATUS_W;
+    localparam [15:0] WORD = NB[15:0];
+    localparam [STATUS_W-1:0] FLUSHED = {STATUS_W{1'b1}};
+    localparam INFO_W = 1 + COOKIE_W + 1 + 1 + 64;
 
+    // ---- records ----
+    reg  [QUEUES-1:0]  stopped_q;  // a packet with a fault was entered, and flush has not come and gone
+    reg  [QUEUES-1:0]  flush_q;
     reg                sending_q;
-    reg [12:0]         index_q;   // next word of the frame
-    reg [15:0]         left_q;    // bytes from that word on
-    reg [ADDR_W:0]     rptr_q;
-    reg [COOKIE_W-1:0] cookie_q;
-    reg                csum_q;
-    reg [15:0]         csum_pos_q, csum_value_q;
+    reg  [15:0]        pos_q;      // of the next word
+    reg  [15:0]        left_q;     // bytes from there on
+    reg  [ADDR_W:0]    rptr_q;
+    reg  [INFO_W-1:0]  info_q;
 
-    // the word the RAM is giving
-    reg                word_valid_q, word_last_q, word_csum_q;
-    reg [3:0]          word_count_q;
-    reg [12:0]         word_index_q;
-    reg [LANE_W-1:0]   word_lane_q;
-    reg [COOKIE_W-1:0] word_cookie_q;
-    reg [15:0]         word_csum_pos_q, word_csum_value_q;
+    reg                word_valid_q, word_last_q;  // the word the RAM is giving
+    reg  [COUNT_W-1:0] word_count_q;
+    reg  [15:0]        word_pos_q;
+    reg  [INFO_W-1:0]  word_info_q;
 
-    wire               good = rec_status == `HNIC_STATUS_OK;
-    wire               start = rec_ready && rec_valid;
-    wire               advance = !word_valid_q || out_ready;
-    wire               step = sending_q && advance;
-    wire               final_word = left_q <= 16'd8;
-    wire [LANE_W-1:0]  lane;
-    wire               lane_end;
+    wire [31:0]        one_hot = 32'd1 << rec_queue;
+    wire [QUEUES-1:0]  whose = one_hot[QUEUES-1:0];
+    wire               dropped = |(whose & (flush | stopped_q));
+    wire               faulty = rec_status != `HNIC_STATUS_OK;
+    wire               good = !dropped && !faulty;
+    wire               step = sending_q && (!word_valid_q || out_ready);
+    wire               final_word = left_q <= WORD;
+    wire               free = !sending_q || (step && final_word);
+    wire               slice_ready;
+    wire               take = rec_valid && rec_ready;
+    wire               start = take && good;
+    wire               forget = take && dropped && !faulty;  // it lies in the store, but will not be read
+    wire [15:0]        words = (rec_len + WORD - 16'd1) >> $clog2(NB);
+    wire               enter = rec_valid && free && !quiesce && rec_end;
 
-    generate
-        if (LANES > 1) begin : gen_lanes
-            assign lane     = index_q[LANE_W-1:0];
-            assign lane_end = &lane;
-            assign out_data = ram_rd_data[64*word_lane_q +: 64];
-        end else begin : gen_lane
-            assign lane     = 1'b0;
-            assign lane_end = 1'b1;
-            assign out_data = ram_rd_data;
+    assign rec_ready     = free && !quiesce && (!rec_end || slice_ready);
+    assign ram_rd_en     = step;
+    assign ram_rd_addr   = rptr_q[ADDR_W-1:0];
+    assign freed         = rptr_q;
+    assign out_valid     = word_valid_q;
+    assign out_count     = word_count_q;
+    assign out_last      = word_last_q;
+    assign out_pos       = word_pos_q;
+    assign {out_end, out_cookie, out_csum, out_ipcsum, out_csums} = word_info_q;
+    assign status_idle   = !sending_q && !word_valid_q;
+    assign stat_tx_csums = start && rec_csum;
+
+    hnic_skid #(.WIDTH(QUEUE_W + COOKIE_W + 16 + STATUS_W + 16)) u_enter (
+        .clk(clk), .rst(rst),
+        .in_valid(enter), .in_ready(slice_ready),
+        .in_data({rec_queue, rec_cookie, rec_next, dropped ? FLUSHED : rec_status, rec_index}),
+        .out_valid(enter_valid), .out_ready(enter_ready),
+        .out_data({enter_queue, enter_cookie, enter_next, enter_status, enter_index})
+    );
+
+    always @(posedge clk) begin : stop
+        flush_q   <= flush;
+        stopped_q <= (stopped_q & ~(flush_q & ~flush)) | (take && rec_end && !good ? whose : {QUEUES{1'b0}});
+        if (rst) begin
+            flush_q   <= {QUEUES{1'b0}};
+            stopped_q <= {QUEUES{1'b0}};
         end
-    endgenerate
+    end
 
-    assign rec_ready      = !sending_q && !quiesce && enter_ready;
-    assign enter_valid    = rec_valid && !sending_q && !quiesce;
-    assign enter_cookie   = rec_cookie;
-    assign enter_next     = rec_next;
-    assign enter_status   = rec_status;
-    assign ram_rd_en      = step;
-    assign ram_rd_addr    = rptr_q[ADDR_W-1:0];
-    assign freed          = rptr_q;
-    assign out_valid      = word_valid_q;
-    assign out_count      = word_count_q;
-    assign out_last       = word_last_q;
-    assign out_index      = word_index_q;
-    assign out_cookie     = word_cookie_q;
-    assign out_csum       = word_csum_q;
-    assign out_csum_pos   = word_csum_pos_q;
-    assign out_csum_value = word_csum_value_q;
-    assign status_idle    = !sending_q && !word_valid_q;
-    assign stat_tx_csums  = start && good && rec_csum;
-
-    always @(posedge clk) begin : packet
-        if (start && good) begin
-            sending_q    <= 1'b1;
-            index_q      <= 13'd0;
-            left_q       <= rec_len;
-            cookie_q     <= rec_cookie;
-            csum_q       <= rec_csum;
-            csum_pos_q   <= rec_csum_pos;
-            csum_value_q <= rec_csum_value;
-        end else if (step) begin
+    always @(posedge clk) begin : frame
+        if (step) begin
             sending_q <= !final_word;
-            index_q   <= index_q + 13'd1;
-            left_q    <= left_q - 16'd8;
-            if (lane_end || final_word) rptr_q <= rptr_q + 1'b1;
+            pos_q     <= pos_q + WORD;
+            left_q    <= left_q - WORD;
+        end
+        if (step || forget) rptr_q <= rptr_q + {{ADDR_W{1'b0}}, step} + (forget ? words[ADDR_W:0] : {ADDR_W + 1{1'b0}});
+        if (start) begin
+            sending_q <= 1'b1;
+            pos_q     <= 16'd0;
+            left_q    <= rec_len;
+            info_q    <= {rec_end, rec_cookie, rec_csum, rec_ipcsum, rec_csums};
         end
         if (rst) begin
             sending_q <= 1'b0;
@@ -134,21 +149,17 @@ module hnic_pkt_read #(
     end
 
     always @(posedge clk) begin : word
-        if (advance) word_valid_q <= sending_q;
+        if (!word_valid_q || out_ready) word_valid_q <= sending_q;
         if (step) begin
-            word_last_q       <= final_word;
-            word_count_q      <= final_word ? left_q[3:0] : 4'd8;
-            word_index_q      <= index_q;
-            word_lane_q       <= lane;
-            word_cookie_q     <= cookie_q;
-            word_csum_q       <= csum_q;
-            word_csum_pos_q   <= csum_pos_q;
-            word_csum_value_q <= csum_value_q;
+            word_last_q  <= final_word;
+            word_count_q <= final_word ? left_q[COUNT_W-1:0] : WORD[COUNT_W-1:0];
+            word_pos_q   <= pos_q;
+            word_info_q  <= info_q;
         end
         if (rst) word_valid_q <= 1'b0;
     end
 
-    wire unused = &{1'b0, word_lane_q};
+    wire unused = &{1'b0, one_hot, words};
 endmodule
 
 `resetall

@@ -1,6 +1,9 @@
-common/hnic_fifo.v
-dma/hnic_pkt_read.v
 offload/hnic_csum.v
 dma/hnic_pkt_write.v
 common/hnic_ram.v
+common/hnic_fifo.v
+common/hnic_skid.v
+dma/hnic_pkt_read.v
+offload/hnic_patch.v
+offload/hnic_csum_insert.v
 dma/hnic_pkt_store.v

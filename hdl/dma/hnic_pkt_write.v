@@ -1,13 +1,16 @@
-// hnic_pkt_write: puts the stream of packets into the packet store, sums it, and commits or drops each packet at its end.
+// hnic_pkt_write: puts the stream of frames into the packet store, sums them, and commits or drops each frame at its end.
 //
 // Why: the checksum stands in the front of the frame and is known at its end, and a frame whose read failed must never start on
-// the wire. So a packet is stored whole; its record follows when the sum is known. A dropped packet gives its room back at once.
+// the wire. So a frame is stored whole; its record follows when the sums are known. A dropped frame gives its room back at once.
+// The first fault of a packet drops its later frames, too, and is what their records say. A read that failed is named
+// before the packet's own status: its descriptor came first.
 // Throughput: one word a cycle. Latency: 4 cycles from the last word to the record.
 //
-// | parameter | legal             | meaning                     |
-// |-----------|-------------------|-----------------------------|
-// | DATA_W    | 64, 128, 256, 512 | width of words              |
-// | ADDR_W    | >= 4              | bits of word addresses      |
+// | parameter | legal             | meaning                         |
+// |-----------|-------------------|---------------------------------|
+// | DATA_W    | 64, 128, 256, 512 | width of words                  |
+// | ADDR_W    | >= 4              | bits of word addresses          |
+// | USER_W    | >= 1              | bits carried along with a frame |
 //
 // Test: tests/hdl/test_hnic_pkt_write.py
 `resetall
@@ -18,6 +21,7 @@
 module hnic_pkt_write #(
     parameter DATA_W = 128,
     parameter ADDR_W = 11,
+    parameter USER_W = 1,
     parameter COUNT_W = $clog2(DATA_W / 8) + 1  // derived, do not set
 ) (
     input  wire              clk,
@@ -27,52 +31,59 @@ module hnic_pkt_write #(
     input  wire [DATA_W-1:0] in_data,
     input  wire [COUNT_W-1:0] in_count,
     input  wire              in_last,
-    input  wire              in_error,
-    input  wire              open_valid,
-    output wire              open_ready,
-    input  wire              open_csum,
-    input  wire [15:0]       open_csum_start,
-    input  wire [15:0]       open_csum_offset,
-    input  wire [`HNIC_TXC_COOKIE_W-1:0] open_cookie,
-    input  wire              close_valid,
-    output wire              close_ready,
-    input  wire [15:0]       close_next,
-    input  wire [`HNIC_TXC_STATUS_W-1:0] close_status,
+    input  wire              in_error,       // with in_last, as the two that follow
+    input  wire [15:0]       in_error_index,
+    input  wire              in_end,         // the frame is its packet's last
+    input  wire [`HNIC_TXC_STATUS_W-1:0] in_status,  // of the packet
+    input  wire [15:0]       in_index,       // descriptor at fault
+    input  wire              in_csum,        // a sum from in_l4 to the end, to stand at in_csum_pos
+    input  wire [15:0]       in_csum_pos,
+    input  wire [15:0]       in_l4,
+    input  wire [15:0]       in_l4_len,      // added to that sum
+    input  wire              in_ipcsum,      // a sum over the IPv4 header
+    input  wire [15:0]       in_l3,
+    input  wire [15:0]       in_l3_end,
+    input  wire [USER_W-1:0] in_user,
     output wire              ram_wr_en,
     output wire [ADDR_W-1:0] ram_wr_addr,
     output wire [DATA_W-1:0] ram_wr_data,
     input  wire [ADDR_W:0]   freed,       // free-running count of words read and done with
-    input  wire              rec_room,    // the record FIFO has room for 4 more
+    input  wire              rec_room,    // the record FIFO has room for 5 more
     output wire              rec_valid,
     output wire [15:0]       rec_len,
     output wire              rec_csum,
     output wire [15:0]       rec_csum_pos,
     output wire [15:0]       rec_csum_value,  // bits 7:0 are the first byte
-    output wire [15:0]       rec_next,
+    output wire              rec_ipcsum,
+    output wire [15:0]       rec_ipcsum_pos,
+    output wire [15:0]       rec_ipcsum_value,
+    output wire              rec_end,
     output wire [`HNIC_TXC_STATUS_W-1:0] rec_status,
-    output wire [`HNIC_TXC_COOKIE_W-1:0] rec_cookie
+    output wire [15:0]       rec_index,
+    output wire [USER_W-1:0] rec_user
 );
     localparam NB = DATA_W / 8;
     localparam STATUS_W = `HNIC_TXC_STATUS_W;
-    localparam COOKIE_W = `HNIC_TXC_COOKIE_W;
-    localparam REC_W = 16 + 1 + 16 + 16 + STATUS_W + COOKIE_W;
+    localparam REC_W = 16 + 1 + 16 + 1 + 16 + 1 + STATUS_W + 16 + USER_W;
     localparam [15:0] WORD = NB[15:0];
+    localparam [15:0] IPCSUM_OFFSET = 16'd10;
 
     reg  [ADDR_W:0] wptr_q;   // next word
-    reg  [ADDR_W:0] start_q;  // first word of this packet
-    reg  [15:0]     len_q;    // bytes of this packet before this word
+    reg  [ADDR_W:0] start_q;  // first word of this frame
+    reg  [15:0]     len_q;    // bytes of this frame before this word
+    reg  [STATUS_W-1:0] fault_q;  // of this packet, in an earlier frame
+    reg  [15:0]     fault_index_q;
 
     wire [ADDR_W:0] used = wptr_q - freed;
     wire            fire = in_valid && in_ready;
     wire            finish = fire && in_last;
     wire [15:0]     len = len_q + {{16 - COUNT_W{1'b0}}, in_count};
-    wire [STATUS_W-1:0] status = close_status != `HNIC_STATUS_OK ? close_status
-                               : in_error ? `HNIC_STATUS_DMA_ERR : `HNIC_STATUS_OK;
+    wire            faulty = fault_q != `HNIC_STATUS_OK;
+    wire [STATUS_W-1:0] status = faulty ? fault_q : in_error ? `HNIC_STATUS_DMA_ERR : in_status;
+    wire [15:0]     index = faulty ? fault_index_q : in_error ? in_error_index : in_index;
     wire            keep = status == `HNIC_STATUS_OK;
 
-    assign in_ready    = !used[ADDR_W] && open_valid && (!in_last || (close_valid && rec_room));
-    assign open_ready  = finish;
-    assign close_ready = finish;
+    assign in_ready    = !used[ADDR_W] && (!in_last || rec_room);
     assign ram_wr_en   = fire;
     assign ram_wr_addr = wptr_q[ADDR_W-1:0];
     assign ram_wr_data = in_data;
@@ -83,7 +94,9 @@ module hnic_pkt_write #(
             len_q  <= len_q + WORD;
         end
         if (finish) begin
-            len_q <= 16'd0;
+            len_q         <= 16'd0;
+            fault_q       <= in_end ? `HNIC_STATUS_OK : status;
+            fault_index_q <= index;
             if (keep) start_q <= wptr_q + 1'b1;
             else wptr_q <= start_q;
         end
@@ -91,16 +104,30 @@ module hnic_pkt_write #(
             wptr_q  <= {ADDR_W + 1{1'b0}};
             start_q <= {ADDR_W + 1{1'b0}};
             len_q   <= 16'd0;
+            fault_q <= `HNIC_STATUS_OK;
         end
     end
 
     hnic_csum #(.DATA_W(DATA_W), .USER_W(REC_W)) u_csum (
         .clk(clk), .rst(rst),
-        .in_valid(fire), .in_data(in_data), .in_count(in_count), .in_pos(len_q), .in_start(open_csum_start), .in_last(in_last),
-        .in_user({len, open_csum, open_csum_start + open_csum_offset, close_next, status, open_cookie}),
+        .in_valid(fire), .in_data(in_data), .in_count(in_count), .in_pos(len_q), .in_last(in_last),
+        .in_start(in_l4), .in_end(16'd0), .in_to_end(1'b1), .in_add(in_l4_len),
+        .in_user({len, in_csum, in_csum_pos, in_ipcsum, in_l3 + IPCSUM_OFFSET, in_end, status, index, in_user}),
         .out_valid(rec_valid), .out_csum(rec_csum_value),
-        .out_user({rec_len, rec_csum, rec_csum_pos, rec_next, rec_status, rec_cookie})
+        .out_user({rec_len, rec_csum, rec_csum_pos, rec_ipcsum, rec_ipcsum_pos, rec_end, rec_status, rec_index, rec_user})
     );
+
+    // In step with the other: same words, same stages.
+    wire unused_valid, unused_user;
+
+    hnic_csum #(.DATA_W(DATA_W), .USER_W(1), .ZERO(1)) u_ipcsum (
+        .clk(clk), .rst(rst),
+        .in_valid(fire), .in_data(in_data), .in_count(in_count), .in_pos(len_q), .in_last(in_last),
+        .in_start(in_l3), .in_end(in_l3_end), .in_to_end(1'b0), .in_add(16'd0), .in_user(1'b0),
+        .out_valid(unused_valid), .out_csum(rec_ipcsum_value), .out_user(unused_user)
+    );
+
+    wire unused = &{1'b0, unused_valid, unused_user};
 endmodule
 
 `resetall

@@ -1,4 +1,4 @@
-// hnic_crc32: Ethernet's CRC-32 over 1 to 8 bytes at once, combinational.
+// hnic_crc32: Ethernet's CRC-32 over 0 to 8 bytes at once, combinational.
 //
 // Why: a table a byte lane ("slicing by 8") is eight look-ups and an XOR in a simulator and a ROM or an XOR tree in hardware; a
 // loop over bits would be the slowest thing in the whole card to simulate. Fewer than 8 bytes are moved to the upper lanes; the
@@ -13,7 +13,7 @@
 module hnic_crc32 (
     input  wire [31:0] crc_in,
     input  wire [63:0] data,    // bytes from `count` on must be 0
-    input  wire [3:0]  count,   // 1..8
+    input  wire [3:0]  count,   // 0..8
     output wire [31:0] crc_out
 );
     localparam [31:0] POLYNOMIAL = 32'hEDB88320;  // IEEE 802.3, reflected

@@ -2,9 +2,13 @@
 //
 // Why: the frame is made as if it started on lane 0; a frame on lane 4 goes through a delay of half a word. This keeps the
 // mean gap at `cfg_ifg` (12 bytes: line rate) at a cost of one 32-bit register.
-// Throughput: 10 Gbit/s at 156.25 MHz, one word a cycle within a frame. Latency: 3 cycles from the first word in to the
-// preamble on XGMII. Once a frame is taken its words must come one a cycle; the packet
-// store, which holds the whole frame, sees to that.
+// Throughput: 10 Gbit/s at 156.25 MHz, one word a cycle within a frame. Latency: the start character is on the wire 2 cycles after
+// the first word in. Once a frame is taken its words must come one a cycle; the packet store, which holds the whole frame,
+// sees to that.
+//
+// | parameter | legal | meaning                        |
+// |-----------|-------|--------------------------------|
+// | USER_W    | >= 1  | bits carried along to the wire |
 //
 // Test: tests/hdl/test_hnic_tx_mac.py
 `resetall
@@ -17,19 +21,20 @@ module hnic_tx_mac #(
     input  wire              clk,
     input  wire              rst,
     input  wire [7:0]        cfg_ifg,      // mean gap in bytes, 12..252
-    input  wire [63:0]       cycle,
+    input  wire              hold,         // start no frame
+    input  wire [63:0]       time_ns,
     input  wire              in_valid,
     output wire              in_ready,
     input  wire [63:0]       in_data,
     input  wire [3:0]        in_count,
     input  wire              in_last,
-    input  wire [USER_W-1:0] in_user,      // the frame's cookie
+    input  wire [USER_W-1:0] in_user,      // the frame's cookie and what else belongs to it
     output wire [63:0]       xgmii_txd,
     output wire [7:0]        xgmii_txc,
     output wire              wire_valid,   // with the word of the start character
-    output wire [USER_W-1:0] wire_user,    // until the next one
+    output wire [USER_W-1:0] wire_user,    // until the next one, so with `sent` too
     output wire              sent,         // a frame's last word is made
-    output wire [63:0]       sent_cycle,   // of its start character
+    output wire [63:0]       sent_time,    // of its start character
     output wire [15:0]       sent_bytes,   // with padding, without FCS
     output wire              status_busy
 );
@@ -66,12 +71,12 @@ module hnic_tx_mac #(
     reg [7:0]        tail_ctrl_q;
     reg [2:0]        end_lane_q;
     reg [12:0]       words_q;      // before word_q
-    reg [63:0]       sof_cycle_q;
+    reg [63:0]       time_q;
     reg [USER_W-1:0] user_q;
     reg              wire_valid_q;
 
     wire start_lane0, start_lane4, gap_busy;
-    wire start = state_q == ST_IDLE && pad_valid && (start_lane0 || start_lane4);
+    wire start = state_q == ST_IDLE && pad_valid && !hold && (start_lane0 || start_lane4);
     wire lane4 = state_q == ST_IDLE ? start_lane4 : lane4_q;
     wire data_end = state_q == ST_DATA && last_q;
     wire spill = count_q >= 4'd4;
@@ -81,7 +86,7 @@ module hnic_tx_mac #(
 
     assign pad_ready  = start || (state_q == ST_DATA && !last_q);
     assign sent       = frame_end;
-    assign sent_cycle = sof_cycle_q;
+    assign sent_time  = time_q;
     assign sent_bytes = {words_q, 3'd0} + {12'd0, count_q};
     assign wire_valid = wire_valid_q;
     assign wire_user  = user_q;
@@ -118,13 +123,13 @@ module hnic_tx_mac #(
         end
         wire_valid_q <= start;
         if (start) begin
-            lane4_q     <= start_lane4;
-            words_q     <= 13'd0;
-            sof_cycle_q <= cycle + 64'd1;  // the word is on the wire in the next cycle
-            user_q      <= pad_user;
+            lane4_q <= start_lane4;
+            words_q <= 13'd0;
+            user_q  <= pad_user;
         end else if (take) begin
             words_q <= words_q + 13'd1;
         end
+        if (wire_valid_q) time_q <= time_ns;
         if (data_end) begin
             tail_data_q <= end_data[127:64];
             tail_ctrl_q <= end_ctrl[15:8];

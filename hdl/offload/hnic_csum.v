@@ -1,7 +1,9 @@
-// hnic_csum: one's-complement checksum (RFC 1071) over a frame from a start byte to its end.
+// hnic_csum: one's-complement checksum (RFC 1071) over a range of bytes of a frame.
 //
-// Why: what Linux asks for with CHECKSUM_PARTIAL. The sum is taken in byte pairs from the frame's byte 0; an odd start swaps
-// the bytes of the result, as RFC 1071 allows. A result of 0 becomes 0xffff (UDP's "no checksum" must not appear).
+// Why: what Linux asks for with CHECKSUM_PARTIAL (from a start byte to the end), and the IPv4 header checksum. The sum is taken in
+// byte pairs from the frame's byte 0; an odd start swaps the bytes of the result, as RFC 1071 allows. `in_add` is a number added
+// as if it stood, big endian, at the start: the length that a pseudo header lacks. Unless ZERO, a result of 0 becomes 0xffff
+// (UDP's "no checksum" must not appear).
 // A pipeline that never stalls: mask and add a word, accumulate, fold. `in_user` of the last word comes out with the result.
 // Throughput: one word a cycle, one frame a cycle. Latency: 4 cycles from the last word.
 //
@@ -9,6 +11,7 @@
 // |-----------|-------------------|-----------------------------|
 // | DATA_W    | 64, 128, 256, 512 | width of words              |
 // | USER_W    | >= 1              | bits carried along          |
+// | ZERO      | 0, 1              | 0 may be a result           |
 //
 // Test: tests/hdl/test_hnic_csum.py
 `resetall
@@ -18,6 +21,7 @@
 module hnic_csum #(
     parameter DATA_W = 128,
     parameter USER_W = 1,
+    parameter ZERO = 0,
     parameter COUNT_W = $clog2(DATA_W / 8) + 1  // derived, do not set
 ) (
     input  wire               clk,
@@ -27,6 +31,9 @@ module hnic_csum #(
     input  wire [COUNT_W-1:0] in_count,   // bytes in this word
     input  wire [15:0]        in_pos,     // place of this word in the frame
     input  wire [15:0]        in_start,   // first byte of the sum
+    input  wire [15:0]        in_end,     // behind its last byte; known from the word with in_start on
+    input  wire               in_to_end,  // the frame's end, whatever in_end is
+    input  wire [15:0]        in_add,     // with in_last
     input  wire               in_last,
     input  wire [USER_W-1:0]  in_user,
     output wire               out_valid,
@@ -42,6 +49,7 @@ module hnic_csum #(
     // ---- mask: only the bytes of the sum ----
     reg               mask_valid_q, mask_last_q, mask_odd_q;
     reg [DATA_W-1:0]  mask_data_q;
+    reg [15:0]        mask_add_q;
     reg [USER_W-1:0]  mask_user_q;
 
     wire [15:0]       skip = in_start - in_pos;  // meaningful when in_start > in_pos
@@ -49,11 +57,18 @@ module hnic_csum #(
     wire              starts = in_start > in_pos;
     wire [DATA_W-1:0] from_start = ahead ? {DATA_W{1'b0}}
                                  : starts ? {DATA_W{1'b1}} << {skip[OFF_W-1:0], 3'b000} : {DATA_W{1'b1}};
-    wire [DATA_W-1:0] behind_end = {DATA_W{1'b1}} << {in_count, 3'b000};
+    wire [DATA_W-1:0] behind_frame = {DATA_W{1'b1}} << {in_count, 3'b000};
+    wire [15:0]       upto = in_end - in_pos;    // meaningful when in_end > in_pos
+    wire              behind = in_end <= in_pos;
+    wire              ends = !behind && upto < WORD;
+    wire [DATA_W-1:0] from_end = in_to_end ? {DATA_W{1'b0}}
+                               : behind ? {DATA_W{1'b1}}
+                               : ends ? {DATA_W{1'b1}} << {upto[OFF_W-1:0], 3'b000} : {DATA_W{1'b0}};
 
     // ---- add: one word ----
     reg               add_valid_q, add_last_q, add_odd_q;
     reg [SUM_W-1:0]   add_sum_q;
+    reg [15:0]        add_add_q;
     reg [USER_W-1:0]  add_user_q;
 
     function [SUM_W-1:0] add_pairs;
@@ -71,7 +86,7 @@ module hnic_csum #(
     reg               acc_valid_q, acc_odd_q;
     reg [31:0]        acc_sum_q;
     reg [USER_W-1:0]  acc_user_q;
-    wire [31:0]       acc = acc_q + {{32 - SUM_W{1'b0}}, add_sum_q};
+    wire [31:0]       acc = acc_q + {{32 - SUM_W{1'b0}}, add_sum_q} + {16'd0, add_add_q};
 
     // ---- fold ----
     reg               fold_valid_q;
@@ -88,7 +103,7 @@ module hnic_csum #(
             once = {1'b0, sum[31:16]} + {1'b0, sum[15:0]};
             twice = once[15:0] + {15'd0, once[16]};
             result = ~twice;
-            if (result == 16'd0) result = 16'hFFFF;
+            if (result == 16'd0 && ZERO == 0) result = 16'hFFFF;
             finish = odd ? {result[7:0], result[15:8]} : result;
         end
     endfunction
@@ -100,7 +115,8 @@ module hnic_csum #(
     always @(posedge clk) begin : pipeline
         mask_valid_q <= in_valid;
         if (in_valid) begin
-            mask_data_q <= in_data & from_start & ~behind_end;
+            mask_data_q <= in_data & from_start & ~behind_frame & ~from_end;
+            mask_add_q  <= !in_last ? 16'd0 : in_start[0] ? in_add : {in_add[7:0], in_add[15:8]};
             mask_last_q <= in_last;
             mask_odd_q  <= in_start[0];
             mask_user_q <= in_user;
@@ -108,6 +124,7 @@ module hnic_csum #(
         add_valid_q <= mask_valid_q;
         if (mask_valid_q) begin
             add_sum_q  <= add_pairs(mask_data_q);
+            add_add_q  <= mask_add_q;
             add_last_q <= mask_last_q;
             add_odd_q  <= mask_odd_q;
             add_user_q <= mask_user_q;
@@ -133,7 +150,7 @@ module hnic_csum #(
         end
     end
 
-    wire unused = &{1'b0, skip};
+    wire unused = &{1'b0, skip, upto};
 endmodule
 
 `resetall

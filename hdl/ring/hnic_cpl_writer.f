@@ -1,2 +1,3 @@
-common/hnic_skid.v
+common/hnic_arb.v
+common/hnic_fifo.v
 ring/hnic_cpl_writer.v

@@ -1,15 +1,16 @@
-// hnic_cpl_writer: writes completion records to host memory and says when their write was answered.
+// hnic_cpl_writer: writes the completion records of both directions to host memory and says when each write was answered.
 //
-// Why: the write response is what makes a completion visible; the interrupt waits for `done`.
-// A record is one AXI write of 16 bytes; on a 64-bit bus two of 8, the half with the phase bit last, so that a driver that
-// polls the phase never sees half a record. Writes have one id, so their responses come in order.
-// Throughput: 1 record a cycle (2 cycles on a 64-bit bus). Latency: 1 cycle to AXI.
+// Why: the write response is what makes a completion visible; index and interrupt wait for `done`.
+// A record is one INCR burst, lowest address first: 16 bytes for transmit, 32 for receive, at a multiple of its size. The
+// phase bit is the record's last one, so a driver that polls it never sees half a record. All writes have one id, so answers come
+// in the order of the writes; whose they are is remembered here.
+// Throughput: a beat a cycle, and one cycle more a record. Latency: 1 cycle to AXI.
 //
-// | parameter   | legal             | meaning                    |
-// |-------------|-------------------|----------------------------|
-// | DATA_W      | 64, 128, 256, 512 | width of write data        |
-// | ADDR_W      | 32..64            | width of addresses         |
-// | OUTSTANDING | power of two >= 2 | AXI writes under way       |
+// | parameter   | legal             | meaning                 |
+// |-------------|-------------------|-------------------------|
+// | DATA_W      | 64, 128, 256, 512 | width of write data     |
+// | ADDR_W      | 32..64            | width of addresses      |
+// | OUTSTANDING | power of two >= 2 | records without answer  |
 //
 // Test: tests/hdl/test_hnic_cpl_writer.py
 `resetall
@@ -20,42 +21,45 @@
 module hnic_cpl_writer #(
     parameter DATA_W = 128,
     parameter ADDR_W = 64,
-    parameter OUTSTANDING = 8
+    parameter OUTSTANDING = 64
 ) (
     input  wire                clk,
     input  wire                rst,
-    input  wire                quiesce,      // start no write
-    input  wire                cpl_valid,
-    output wire                cpl_ready,
-    input  wire [`HNIC_TXC_COOKIE_W-1:0] cpl_cookie,
-    input  wire [15:0]         cpl_next,
-    input  wire [`HNIC_TXC_STATUS_W-1:0] cpl_status,
-    input  wire [63:0]         cpl_timestamp,
-    // the queue's place for this record
-    input  wire [63:0]         place_addr,
-    input  wire                place_phase,
-    output wire                place_issue,
-    output wire                done,         // the oldest record is in memory
-    output wire                status_idle,  // no AXI write under way
-    output wire                stat_axi_wr_errs,
-    output wire [ADDR_W-1:0]   aw_addr,
-    output wire [2:0]          aw_size,
+    input  wire                tx_valid,
+    output wire                tx_ready,
+    input  wire [63:0]         tx_addr,
+    input  wire [8*`HNIC_TXC_BYTES-1:0] tx_record,
+    output wire                tx_done,     // the oldest record of this source was answered
+    output wire                tx_error,    // with tx_done: its write failed
+    input  wire                rx_valid,
+    output wire                rx_ready,
+    input  wire [63:0]         rx_addr,
+    input  wire [8*`HNIC_RXC_BYTES-1:0] rx_record,
+    output wire                rx_done,
+    output wire                rx_error,
     output wire                aw_valid,
     input  wire                aw_ready,
-    output wire [DATA_W-1:0]   w_data,
-    output wire [DATA_W/8-1:0] w_strb,
+    output wire [ADDR_W-1:0]   aw_addr,
+    output wire [7:0]          aw_len,
+    output wire [2:0]          aw_size,
     output wire                w_valid,
     input  wire                w_ready,
-    input  wire [1:0]          b_resp,
+    output wire [DATA_W-1:0]   w_data,
+    output wire [DATA_W/8-1:0] w_strb,
     input  wire                b_valid,
-    output wire                b_ready
+    input  wire                b_error
 );
     localparam NB = DATA_W / 8;
     localparam OFF_W = $clog2(NB);
-    localparam CPL_W = 8 * `HNIC_TXC_BYTES;
-    localparam PART_W = DATA_W < CPL_W ? DATA_W : CPL_W;  // bits in one write
-    localparam COUNT_W = $clog2(OUTSTANDING) + 1;
-    localparam SPLIT = DATA_W < CPL_W ? 1 : 0;
+    localparam TX_W = 8 * `HNIC_TXC_BYTES;
+    localparam RX_W = 8 * `HNIC_RXC_BYTES;
+    localparam TX_PART = DATA_W < TX_W ? DATA_W : TX_W;  // bits in one beat
+    localparam RX_PART = DATA_W < RX_W ? DATA_W : RX_W;
+    localparam [31:0] TX_SIZE = $clog2(TX_PART / 8);
+    localparam [31:0] RX_SIZE = $clog2(RX_PART / 8);
+    localparam [31:0] TX_LEN = TX_W / TX_PART - 1;
+    localparam [31:0] RX_LEN = RX_W / RX_PART - 1;
+    localparam [RX_W/8-1:0] TX_STRB = {{(RX_W - TX_PART) / 8{1'b0}}, {TX_PART / 8{1'b1}}};
 
     generate
         if (DATA_W != 64 && DATA_W != 128 && DATA_W != 256 && DATA_W != 512) begin : gen_error_hnic_cpl_writer_data_w
@@ -66,68 +70,99 @@ module hnic_cpl_writer #(
         end
     endgenerate
 
-    reg [COUNT_W-1:0] under_way_q;  // writes without a response
-    reg               low_q;        // the next write is the lower half
-    reg               half_q;       // the response of one half was seen
+    reg              aw_valid_q;
+    reg [ADDR_W-1:0] addr_q;
+    reg              is_rx_q;   // of address and data alike
+    reg              w_valid_q;
+    reg [RX_W-1:0]   record_q;  // what is not yet written, the next beat lowest
+    reg [1:0]        left_q;    // beats behind this one
 
-    wire aw_in_ready, w_in_ready;
-    wire may_start = !quiesce || low_q;
-    wire issue = cpl_valid && may_start && aw_in_ready && w_in_ready && !under_way_q[COUNT_W-1];
-    wire final_part = SPLIT == 0 || low_q;
-    wire b_fire = b_valid && b_ready;
+    wire [1:0] grant;
+    wire       whose_ready;
+    wire       w_end = left_q == 2'd0;
+    wire       free = (!aw_valid_q || aw_ready) && (!w_valid_q || (w_ready && w_end)) && whose_ready;
+    wire       accept = (tx_valid || rx_valid) && free;
+    wire       from_rx = grant[1];
+    wire [63:0] addr = from_rx ? rx_addr : tx_addr;
 
-    wire [CPL_W-1:0] record = ({{CPL_W - `HNIC_TXC_COOKIE_W{1'b0}}, cpl_cookie} << `HNIC_TXC_COOKIE_LSB)
-                            | ({{CPL_W - 16{1'b0}}, cpl_next} << `HNIC_TXC_HEAD_LSB)
-                            | ({{CPL_W - `HNIC_TXC_STATUS_W{1'b0}}, cpl_status} << `HNIC_TXC_STATUS_LSB)
-                            | ({{CPL_W - 1{1'b0}}, place_phase} << `HNIC_TXC_PHASE_LSB)
-                            | ({{CPL_W - 64{1'b0}}, cpl_timestamp} << `HNIC_TXC_TIMESTAMP_LSB);
-    wire [63:0]         addr = place_addr + (final_part ? 64'd0 : 64'd8);
-    wire [OFF_W-1:0]    lane = addr[OFF_W-1:0];
-    wire [PART_W-1:0]   part = final_part ? record[PART_W-1:0] : record[CPL_W-1 -: PART_W];
-    wire [DATA_W-1:0]   data;
-    wire [NB-1:0]       strb;
+    assign tx_ready = grant[0] && free;
+    assign rx_ready = grant[1] && free;
 
-    generate
-        if (DATA_W > PART_W) begin : gen_lanes
-            assign data = {{DATA_W - PART_W{1'b0}}, part} << {lane, 3'b000};
-            assign strb = {{NB - PART_W / 8{1'b0}}, {PART_W / 8{1'b1}}} << lane;
-        end else begin : gen_full
-            assign data = part;
-            assign strb = {NB{1'b1}};
-            wire unused = &{1'b0, lane};
-        end
-    endgenerate
-
-    assign cpl_ready        = issue && final_part;
-    assign place_issue      = issue && final_part;
-    assign b_ready          = 1'b1;
-    assign done             = b_fire && (SPLIT == 0 || half_q);
-    assign stat_axi_wr_errs = b_fire && b_resp[1];
-    assign status_idle      = under_way_q == {COUNT_W{1'b0}} && !low_q;
-    assign aw_size          = SPLIT == 0 ? 3'd4 : 3'd3;
+    hnic_arb #(.N(2)) u_arb (.clk(clk), .rst(rst), .request({rx_valid, tx_valid}), .advance(free), .grant(grant));
 
     always @(posedge clk) begin
-        if (SPLIT != 0 && issue) low_q <= !low_q;
-        if (SPLIT != 0 && b_fire) half_q <= !half_q;
-        if (issue != b_fire) under_way_q <= issue ? under_way_q + 1'b1 : under_way_q - 1'b1;
+        if (aw_ready) aw_valid_q <= 1'b0;
+        if (w_valid_q && w_ready) begin
+            w_valid_q <= !w_end;
+            left_q    <= left_q - 2'd1;
+            record_q  <= record_q >> RX_PART;
+        end
+        if (accept) begin
+            aw_valid_q <= 1'b1;
+            w_valid_q  <= 1'b1;
+            addr_q     <= addr[ADDR_W-1:0];
+            is_rx_q    <= from_rx;
+            record_q   <= from_rx ? rx_record : {{RX_W - TX_W{1'b0}}, tx_record};
+            left_q     <= from_rx ? RX_LEN[1:0] : TX_LEN[1:0];
+        end
         if (rst) begin
-            low_q       <= 1'b0;
-            half_q      <= 1'b0;
-            under_way_q <= {COUNT_W{1'b0}};
+            aw_valid_q <= 1'b0;
+            w_valid_q  <= 1'b0;
         end
     end
 
-    hnic_skid #(.WIDTH(ADDR_W)) u_aw (
-        .clk(clk), .rst(rst), .in_valid(issue), .in_ready(aw_in_ready), .in_data(addr[ADDR_W-1:0]),
-        .out_valid(aw_valid), .out_ready(aw_ready), .out_data(aw_addr)
+    wire [RX_W/8-1:0] part_strb = is_rx_q ? {RX_W / 8{1'b1}} : TX_STRB;
+
+    assign aw_valid = aw_valid_q;
+    assign aw_addr  = addr_q;
+    assign aw_len   = is_rx_q ? RX_LEN[7:0] : TX_LEN[7:0];
+    assign aw_size  = is_rx_q ? RX_SIZE[2:0] : TX_SIZE[2:0];
+    assign w_valid  = w_valid_q;
+
+    generate
+        if (DATA_W > RX_W) begin : gen_lanes
+            wire [OFF_W-1:0] lane = addr_q[OFF_W-1:0];
+            assign w_data = {{DATA_W - RX_W{1'b0}}, record_q} << {lane, 3'b000};
+            assign w_strb = {{NB - RX_W / 8{1'b0}}, part_strb} << lane;
+        end else if (DATA_W == RX_W) begin : gen_half  // a transmit record is half a beat, a receive record a whole one
+            wire [OFF_W-1:0] lane = addr_q[OFF_W-1:0];
+            assign w_data = record_q << {lane, 3'b000};
+            assign w_strb = part_strb << lane;
+        end else begin : gen_full
+            assign w_data = record_q[DATA_W-1:0];
+            assign w_strb = {NB{1'b1}};
+            wire unused = &{1'b0, part_strb};
+        end
+    endgenerate
+
+    // ---- whose answers they are ----
+    wire whose_valid, whose_rx;
+    hnic_fifo #(.WIDTH(1), .DEPTH(OUTSTANDING)) u_whose (
+        .clk(clk), .rst(rst),
+        .wr_valid(accept), .wr_ready(whose_ready), .wr_data(from_rx),
+        .rd_valid(whose_valid), .rd_ready(b_valid), .rd_data(whose_rx),
+        .level()
     );
 
-    hnic_skid #(.WIDTH(DATA_W + NB)) u_w (
-        .clk(clk), .rst(rst), .in_valid(issue), .in_ready(w_in_ready), .in_data({data, strb}),
-        .out_valid(w_valid), .out_ready(w_ready), .out_data({w_data, w_strb})
-    );
+    assign tx_done  = b_valid && !whose_rx;
+    assign rx_done  = b_valid && whose_rx;
+    assign tx_error = b_error;
+    assign rx_error = b_error;
 
-    wire unused = &{1'b0, b_resp[0], addr};
+    wire unused = &{1'b0, addr, whose_valid};
+
+`ifdef HNIC_CHECKS
+    always @(posedge clk) begin
+        if (!rst && b_valid && !whose_valid) begin
+            $display("CHECK %m: an answer that nobody waits for");
+            $finish;
+        end
+        if (!rst && aw_valid_q && (addr_q[3:0] != 4'd0 || (is_rx_q && addr_q[4]))) begin
+            $display("CHECK %m: a record is not at a multiple of its size");
+            $finish;
+        end
+    end
+`endif
 endmodule
 
 `resetall

@@ -2,11 +2,14 @@
 //
 // The clock is made here, because a clock made in Python would wake Python twice a cycle. It runs while the card says that
 // something is in flight (status_busy) or the bench asks for it (clk_req), and HOLD cycles longer; otherwise it stands
-// still, so that idle simulated time costs nothing. Buses are driven and watched from Python (tb/sim).
+// still, so that idle simulated time costs nothing. Buses are driven and watched from Python (tb/sim), frames frame by frame:
+// a player and a recorder stand between Python and XGMII.
 //
-// | parameter  | default | meaning                          |
-// |------------|---------|----------------------------------|
+// | parameter  | default | meaning                           |
+// |------------|---------|-----------------------------------|
 // | AXI_DATA_W | 128     | data width of the host memory bus |
+// | TX_QUEUES  | 8       | transmit queues of the card       |
+// | RX_QUEUES  | 8       | receive queues of the card        |
 //
 // Test: every test in tests/system.
 
@@ -15,13 +18,15 @@
 `default_nettype none
 
 module hnic_tb #(
-    parameter AXI_DATA_W = 128
+    parameter AXI_DATA_W = 128,
+    parameter TX_QUEUES = 8,
+    parameter RX_QUEUES = 8
 ) ();
 
     localparam AXI_ADDR_W  = 64;
     localparam AXI_ID_W    = 4;
     localparam AXIL_ADDR_W = 16;
-    localparam IRQ_N       = 2;
+    localparam IRQ_N       = 2 * (TX_QUEUES > RX_QUEUES ? TX_QUEUES : RX_QUEUES);
     localparam HOLD        = 16;
 
     // Written by the bench before the clock is asked for.
@@ -33,7 +38,10 @@ module hnic_tb #(
     reg [63:0] cycles = 64'd0;
     reg [7:0]  hold_q = HOLD;
     wire       status_busy;
-    wire       run = clk_req | status_busy | (hold_q != 8'd0);
+    wire       player_busy;
+    wire       busy = clk_req | status_busy | player_busy;
+    wire       run = busy | (hold_q != 8'd0);
+    reg [63:0] time_ns = 64'd0;  // as it will be at the next rising edge
 
     always begin : clock
         wait (run);
@@ -43,8 +51,12 @@ module hnic_tb #(
 
     always @(posedge clk) begin : keep_running
         cycles <= cycles + 64'd1;
-        if (clk_req | status_busy) hold_q <= HOLD;
+        if (busy) hold_q <= HOLD;
         else if (hold_q != 8'd0) hold_q <= hold_q - 8'd1;
+    end
+
+    always @(negedge clk) begin : tell_time
+        time_ns <= ($time + {32'd0, half_period_ps}) / 1000;
     end
 
     // Written by the bus models.
@@ -180,8 +192,11 @@ module hnic_tb #(
 
     wire [63:0]          xgmii_txd;
     wire [7:0]           xgmii_txc;
+    wire [63:0]          xgmii_rxd;
+    wire [7:0]           xgmii_rxc;
     wire                 m_wire_cookie_valid;
     wire [31:0]          m_wire_cookie;
+    wire [31:0]          s_wire_cookie;
     wire [IRQ_N-1:0]     irq;
 
     hnic_top #(
@@ -189,10 +204,12 @@ module hnic_tb #(
         .AXI_ADDR_W (AXI_ADDR_W),
         .AXI_ID_W   (AXI_ID_W),
         .AXIL_ADDR_W(AXIL_ADDR_W),
-        .IRQ_N      (IRQ_N)
+        .TX_QUEUES  (TX_QUEUES),
+        .RX_QUEUES  (RX_QUEUES)
     ) dut (
         .clk                (clk),
         .rst                (rst),
+        .time_ns            (time_ns),
         .s_axil_awaddr      (s_axil_awaddr),
         .s_axil_awprot      (s_axil_awprot),
         .s_axil_awvalid     (s_axil_awvalid),
@@ -250,10 +267,27 @@ module hnic_tb #(
         .m_axi_rready       (dut_m_axi_rready),
         .xgmii_txd          (xgmii_txd),
         .xgmii_txc          (xgmii_txc),
+        .xgmii_rxd          (xgmii_rxd),
+        .xgmii_rxc          (xgmii_rxc),
+        .gmii_txd           (),
+        .gmii_tx_en         (),
+        .gmii_tx_er         (),
+        .gmii_rxd           (8'd0),
+        .gmii_rx_dv         (1'b0),
+        .gmii_rx_er         (1'b0),
         .m_wire_cookie_valid(m_wire_cookie_valid),
         .m_wire_cookie      (m_wire_cookie),
+        .s_wire_cookie      (s_wire_cookie),
         .irq                (irq),
         .status_busy        (status_busy)
+    );
+
+    xgmii_recorder recorder (
+        .clk(clk), .txd(xgmii_txd), .txc(xgmii_txc), .key_valid(m_wire_cookie_valid), .key_now(m_wire_cookie)
+    );
+
+    xgmii_player player (
+        .clk(clk), .rst(rst), .rxd(xgmii_rxd), .rxc(xgmii_rxc), .rx_key(s_wire_cookie), .status_busy(player_busy)
     );
 
 endmodule

@@ -1,7 +1,5 @@
-"""The RTL as a device of the emulated host.
-
-Transmit is all RTL. Frames from the wire come in through the receive engine of the Python model: it
-serves the RXQ register blocks, and reads and writes host memory as the card would.
+"""The RTL as a device of the emulated host: registers on AXI4-Lite, memory on AXI4, frames on
+XGMII, interrupts.
 """
 
 from __future__ import annotations
@@ -13,13 +11,12 @@ from cocotb.triggers import ClockCycles, ValueChange
 
 from pyhost.bus.device import BusDevice
 from pyhost.drivers.net.hnic import hnic_regs as regs
-from pyhost.drivers.net.hnic_model.rx_engine import RxEngine
 from pyhost.kernel.kernel import Kernel
 from tb.sim.axi_memory import AxiHostMemory
 from tb.sim.clock import SimClock
 from tb.sim.dut import Dut
 from tb.sim.mmio import AxiLiteMmio
-from tb.sim.xgmii import XgmiiMonitor
+from tb.sim.xgmii import XgmiiMonitor, XgmiiPlayer
 from tb.wire import Port
 
 __all__ = ["RtlNic"]
@@ -47,14 +44,14 @@ class RtlNic:
         self._clock = clock
         self._port = port
         self._mac = mac
-        self.device = BusDevice(kernel, "hnic", self, vectors=2)
         self.mmio = AxiLiteMmio(dut, clock)
+        self.device = BusDevice(kernel, "hnic", self.mmio, vectors=len(dut.irq))
         self.memory = AxiHostMemory(
             dut, kernel.mem, self.device.dma.check_device_access, on_failure
         )
         self.monitor = XgmiiMonitor(dut, self._frame_sent, on_failure)
-        self.rx = RxEngine(self.device, clock)
-        port.receive = self.rx.receive
+        self.player = XgmiiPlayer(dut)
+        port.receive_start = self.player.send
         cocotb.start_soon(self._interrupts())
 
     async def reset(self) -> None:
@@ -72,25 +69,8 @@ class RtlNic:
     @property
     def idle(self) -> bool:
         """Whether nothing is under way in the card or on its register bus."""
-        return not self.mmio.pending and not self._dut.status_busy.value
-
-    # -- MmioPort ----------------------------------------------------------------------------------
-
-    def read(self, offset: int, done: Callable[[int], None]) -> None:
-        """Read a register: the receive block from the engine, all others from the RTL."""
-        if self.rx.owns(offset):
-            done(self.rx.read(offset))
-        else:
-            self.mmio.read(offset, done)
-
-    def write(self, offset: int, value: int) -> None:
-        """Write a register, likewise; a reset of the card is one of the engine too."""
-        if self.rx.owns(offset):
-            self.rx.write(offset, value)
-            return
-        if offset == regs.CTRL and value >> regs.CTRL_RESET_LSB & 1:
-            self.rx.queue.reset()
-        self.mmio.write(offset, value)
+        quiet = not self.mmio.pending and self.player.idle
+        return quiet and not self._dut.status_busy.value
 
     # -- the card's outputs ------------------------------------------------------------------------
 

@@ -1,22 +1,28 @@
-"""A monitor on XGMII: frames as they leave the MAC. IEEE 802.3 clause 46."""
+"""Frames on XGMII, one at a time: what the card sends, and what it is sent. IEEE 802.3 clause 46.
+
+The words themselves are the business of tb/hdl/xgmii_recorder.v and tb/hdl/xgmii_player.v; Python is
+woken once a frame.
+"""
 
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from collections.abc import Callable
 
 import cocotb
-from cocotb.simtime import get_sim_time
-from cocotb.triggers import FallingEdge, RisingEdge
+from cocotb.triggers import ValueChange
 
 from tb.sim.dut import Dut
 
-__all__ = ["FrameSink", "XgmiiError", "XgmiiMonitor"]
+__all__ = ["FrameSink", "XgmiiError", "XgmiiMonitor", "XgmiiPlayer"]
 
 START = 0xFB
 TERMINATE = 0xFD
 PREAMBLE = bytes.fromhex("555555555555d5")
 LANES = 8
+CHUNK = 64
+"""Bytes in a chunk of the recorder and of the player."""
 
 FrameSink = Callable[[int, bytes, int], None]
 """`sink(start_ns, frame without FCS, packet key)`, called when the last byte has left."""
@@ -27,47 +33,74 @@ class XgmiiError(Exception):
 
 
 class XgmiiMonitor:
-    """Collects frames from `xgmii_txd`/`xgmii_txc`.
-
-    It sleeps between frames: the side-band pulse `m_wire_cookie_valid` in the cycle of the start
-    word wakes it and names the packet.
-    """
+    """Collects the card's frames from the recorder."""
 
     def __init__(self, dut: Dut, sink: FrameSink, on_error: Callable[[Exception], None]) -> None:
-        self._dut = dut
+        self._recorder = dut.recorder
         self._sink = sink
         self._on_error = on_error
         self.frames = 0
         cocotb.start_soon(self._run())
 
     async def _run(self) -> None:
-        dut = self._dut
+        recorder = self._recorder
         while True:
-            await RisingEdge(dut.m_wire_cookie_valid)
-            await FallingEdge(dut.clk)
-            await self._frame()
+            await ValueChange(recorder.frames)
+            words = recorder.words.value.to_unsigned()
+            chunks = recorder.chunks
+            data = b"".join(
+                [
+                    chunks[number].value.to_unsigned().to_bytes(CHUNK, "little")
+                    for number in range(-(-words * LANES // CHUNK))
+                ]
+            )
+            control = recorder.last_ctrl.value.to_unsigned()
+            end = (words - 1) * LANES + (control & -control).bit_length() - 1
+            try:
+                frame = _check(data, end)
+            except XgmiiError as error:
+                self._on_error(error)
+            else:
+                self.frames += 1
+                start_ns = recorder.start_ps.value.to_unsigned() // 1000
+                self._sink(start_ns, frame, recorder.key.value.to_unsigned())
 
-    async def _frame(self) -> None:
-        """Collect the frame whose start word is on the bus."""
-        dut = self._dut
-        key = dut.m_wire_cookie.value.to_unsigned()
-        start_ns = int(get_sim_time("step")) // 1000
-        words: list[int] = []
+
+class XgmiiPlayer:
+    """Sends frames to the card, in the order given, each as soon as the wire is free."""
+
+    def __init__(self, dut: Dut) -> None:
+        self._player = dut.player
+        self._waiting: deque[tuple[bytes, int]] = deque()
+        self._busy = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is on its way to the card."""
+        return not self._busy
+
+    def send(self, frame: bytes, key: int) -> None:
+        """Put `frame` (without FCS) on the wire; its first bit leaves now if the wire is free."""
+        if self._busy:
+            self._waiting.append((frame, key))
+            return
+        self._busy = True
+        cocotb.start_soon(self._run(frame, key))
+
+    async def _run(self, frame: bytes, key: int) -> None:
+        player = self._player
         while True:
-            words.append(dut.xgmii_txd.value.to_unsigned())
-            control = dut.xgmii_txc.value.to_unsigned()
-            if control and len(words) > 1:
+            for number in range(-(-len(frame) // CHUNK)):
+                chunk = frame[number * CHUNK : number * CHUNK + CHUNK]
+                player.chunks[number].value = int.from_bytes(chunk, "little")
+            player.size.value = len(frame)
+            player.key.value = key
+            player.go.value = not player.taken.value
+            await ValueChange(player.taken)
+            if not self._waiting:
                 break
-            await FallingEdge(dut.clk)
-        data = b"".join([word.to_bytes(LANES, "little") for word in words])
-        end = (len(words) - 1) * LANES + (control & -control).bit_length() - 1
-        try:
-            frame = _check(data, end)
-        except XgmiiError as error:
-            self._on_error(error)
-        else:
-            self.frames += 1
-            self._sink(start_ns, frame, key)
+            frame, key = self._waiting.popleft()
+        self._busy = False
 
 
 def _check(data: bytes, end: int) -> bytes:

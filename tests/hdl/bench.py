@@ -50,12 +50,14 @@ def run_module(
     parameters: Mapping[str, object] | None = None,
     *,
     only: str = "",
+    top: str = "",
 ) -> None:
-    """Build the module that `test_file` is named after and run the cocotb tests of that file in it:
-    all, or those whose name matches the regular expression `only`.
+    """Build the module that `test_file` is named after, or the bench `top` of this folder around
+    it, and run the cocotb tests of that file in it: all, or those whose name matches the regular
+    expression `only`.
     """
     name = Path(test_file).stem
-    top = name.removeprefix("test_")
+    top = top or name.removeprefix("test_")
     parameters = parameters or {}
     label = "-".join([name, simulator, *(f"{k}{v}" for k, v in parameters.items())])
     out = ROOT / "build" / "hdl" / label
@@ -84,7 +86,7 @@ def run_module(
 
 
 def _design(top: str, parameters: Mapping[str, object]) -> Design:
-    (source,) = HDL.glob(f"*/{top}.v")
+    (source,) = [*HDL.glob(f"*/{top}.v"), *Path(__file__).parent.glob(f"{top}.v")]
     listing = source.with_suffix(".f")
     return Design(
         top=top,

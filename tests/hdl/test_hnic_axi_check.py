@@ -77,7 +77,7 @@ class Port:
 
     async def play(self, *steps: Mapping[str, int]) -> int:
         """One cycle a step; gives the rules broken in them."""
-        for step in (*steps, {}, {}):
+        for step in (*steps, *[{}] * 3):
             for name, value in (self.legal | dict(step)).items():
                 getattr(self.dut, f"m_axi_{name}").value = value
             await RisingEdge(self.dut.clk)
@@ -97,6 +97,8 @@ ANSWER = {"bvalid": 1}
 async def legal_traffic_is_not_objected_to(dut: Any) -> None:
     port = await Port(dut).start()
     other = {"arid": 0, "arlen": 0, "aruser": port.bytes}
+    whole = (1 << port.bytes) - 1
+    burst = {"awid": 1, "awaddr": 0x3001, "awlen": 3, "awsize": port.size}
     unaligned = {"araddr": 0x2003, "aruser": 2 * port.bytes - 3}
     assert not await port.play(
         ASK | {"arready": 0},
@@ -119,13 +121,39 @@ async def legal_traffic_is_not_objected_to(dut: Any) -> None:
         ADDRESS,
         DATA,
         ANSWER,
+        ADDRESS | burst,
+        DATA | {"wlast": 0, "wstrb": whole << 1 & whole},
+        DATA | {"wlast": 0, "wstrb": whole},
+        DATA | {"wlast": 0, "wstrb": whole} | {"wready": 0},
+        DATA | {"wlast": 0, "wstrb": whole},
+        DATA | {"wstrb": 1},
+        ADDRESS | DATA,
+        ANSWER,
+        ANSWER | {"bid": 1},
+        DATA | {"wlast": 0, "wstrb": whole << 1 & whole},
+        DATA | {"wlast": 0, "wstrb": whole},
+        DATA | {"wlast": 0, "wstrb": whole},
+        DATA | {"wstrb": whole},
+        DATA,
+        ADDRESS | burst,
+        ANSWER | {"bid": 1},
+        ADDRESS,
+        ANSWER,
+        ADDRESS | {"awlen": 1},
+        DATA | {"wlast": 0},
+        DATA | {"wstrb": 0xFF << 8 % port.bytes},
+        ANSWER,
         ASK | {"araddr": 0x3000 - 2 * port.bytes},
         BEAT | {"rresp": 2},
         END,
         *[ASK] * LIMIT,
         *[BEAT, END] * LIMIT,
+        *[ASK] * LIMIT,
+        *[ASK | {"arid": 2}] * LIMIT,
+        *[BEAT, END, BEAT | {"rid": 2}, END | {"rid": 2}] * LIMIT,
         *[ADDRESS | DATA] * LIMIT,
-        *[ANSWER] * LIMIT,
+        *[ADDRESS | DATA | {"awid": 1, "awsize": port.size}] * LIMIT,
+        *[ANSWER, ANSWER | {"bid": 1}] * LIMIT,
     )
 
 
@@ -133,6 +161,7 @@ async def legal_traffic_is_not_objected_to(dut: Any) -> None:
 async def each_rule_is_named_when_broken(dut: Any) -> None:
     port = await Port(dut).start()
     whole = port.bytes
+    data = ADDRESS | {"awid": 1, "awlen": 1, "awsize": port.size}
     cases: list[tuple[int, list[dict[str, int]]]] = [
         (MASTER, [ASK | {"arready": 0}, {}]),
         (MASTER, [ASK | {"arready": 0}, ASK | {"araddr": 0x2000 + whole}]),
@@ -145,19 +174,26 @@ async def each_rule_is_named_when_broken(dut: Any) -> None:
         (AR, [ASK | {"araddr": 0x3000 - whole}]),
         (AW, [ADDRESS | {"awburst": 0}]),
         (AW, [ADDRESS | {"awsize": port.size + 1, "awaddr": 0}]),
-        (AW, [ADDRESS | {"awlen": 1}]),
-        (AW, [ADDRESS | {"awid": 1}]),
-        (AW, [ADDRESS | {"awaddr": 0x1FFC}]),
+        (AW, [ADDRESS | {"awlen": 4}]),
+        (AW, [ADDRESS | {"awlen": 64 // whole, "awsize": port.size}]),
+        (AW, [ADDRESS | {"awid": 1, "awsize": port.size - 1}]),
+        (AW, [ADDRESS | {"awaddr": 0x1FF8, "awlen": 1}]),
+        (AW, [ADDRESS | {"awid": 1, "awaddr": 0x2001 - whole, "awlen": 1, "awsize": port.size}]),
         (USER, [ASK | {"aruser": 0}]),
         (USER, [ASK | {"aruser": whole}]),
         (USER, [ASK | {"aruser": 2 * whole + 1}]),
         (USER, [ASK | {"araddr": 0x2001}]),
         (UNDER_WAY, [ASK] * (LIMIT + 1)),
-        (UNDER_WAY, [ASK | {"arid": 2}]),
+        (UNDER_WAY, [ASK | {"arid": 2}] * (LIMIT + 1)),
+        (UNDER_WAY, [ASK | {"arid": 3}]),
         (UNDER_WAY, [ADDRESS] * (LIMIT + 1)),
-        (UNDER_WAY, [DATA] * (LIMIT + 1)),
+        (UNDER_WAY, [ADDRESS | {"awid": 1, "awsize": port.size}] * (LIMIT + 1)),
+        (UNDER_WAY, [ADDRESS | {"awid": 2}]),
+        (UNDER_WAY, [DATA] * (2 * LIMIT + 1)),
         (R, [BEAT]),
         (R, [ASK, BEAT | {"rid": 0}]),
+        (R, [ASK, BEAT | {"rid": 2}]),
+        (R, [ASK | {"arid": 2}, END | {"rid": 2}]),
         (R, [ASK, BEAT | {"rid": 3}]),
         (R, [ASK, END]),
         (R, [ASK, BEAT, BEAT]),
@@ -165,7 +201,17 @@ async def each_rule_is_named_when_broken(dut: Any) -> None:
         (W, [ADDRESS | DATA | {"wstrb": 1 << whole - 1 | 0x80, "awsize": 2}]),
         (W, [ADDRESS | {"awaddr": 0x1000, "awsize": 1}, DATA | {"wstrb": 4}]),
         (W, [DATA | {"wstrb": 4}, ADDRESS | {"awaddr": 0x1000, "awsize": 1}]),
+        (W, [ADDRESS | DATA | {"wstrb": 0}]),
+        (W, [ADDRESS | {"awaddr": 0x1001}, DATA | {"wstrb": 1}]),
+        (W, [ADDRESS | {"awlen": 1}, DATA]),
+        (W, [data, DATA | {"wlast": 0}, DATA | {"wlast": 0}]),
+        (W, [data, DATA | {"wlast": 0}, DATA | {"wstrb": 0}]),
+        (W, [DATA | {"wlast": 0}, DATA | {"wstrb": 0}, data]),
         (B, [ANSWER]),
+        (B, [data, DATA | {"wlast": 0}, ANSWER | {"bid": 1}, DATA]),
+        (B, [ADDRESS, data, DATA, ANSWER | {"bid": 1}]),
+        (B, [ADDRESS | DATA, ADDRESS | DATA, ANSWER, ANSWER, ANSWER]),
+        (B, [ADDRESS | DATA, ANSWER | {"bid": 2}]),
         (B, [ADDRESS, ANSWER]),
         (B, [DATA, ANSWER]),
         (B, [ADDRESS | DATA, ANSWER | {"bid": 1}]),

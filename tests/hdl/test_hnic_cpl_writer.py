@@ -1,4 +1,6 @@
-"""Completion records become AXI writes; done comes with the answer."""
+"""Records of both directions land whole at their places; done comes with the answer, each to its
+source.
+"""
 
 from __future__ import annotations
 
@@ -6,139 +8,121 @@ from typing import Any
 
 import cocotb
 import pytest
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import FallingEdge, RisingEdge
 
-from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import StreamSink, StreamSource, interrupt, reset, run_module, seeded, start
+from tests.hdl.bench import StreamSource, interrupt, reset, run_module, seeded, start
+from tests.hdl.memory import Memory
+from tests.hdl.test_hnic_dma_write import IDLE
 
-
-@pytest.mark.parametrize("width", [64, 128, 512])
-def test_completions_are_written_whole(module_simulator: str, width: int) -> None:
-    run_module(__file__, module_simulator, {"DATA_W": width})
-
-
-IDLE = {
-    "quiesce": 0,
-    "cpl_valid": 0,
-    "place_addr": 0x1000,
-    "place_phase": 1,
-    "aw_ready": 0,
-    "w_ready": 0,
-    "b_valid": 0,
-    "b_resp": 0,
-}
+SIZE = 1 << 16
+PLACES = {"tx": 0x1040, "rx": 0x8040}
+BYTES = {"tx": 16, "rx": 32}
+BAD = range(0x8100, 0x8180)
 
 
-class Memory:
-    """Takes writes, answers each after a while, counts the records done."""
+@pytest.mark.parametrize("width", [64, 128, 256, 512])
+def test_records_land_whole(module_simulator: str, width: int) -> None:
+    run_module(
+        __file__, module_simulator, {"DATA_W": width, "OUTSTANDING": 8}, top="hnic_write_bench"
+    )
 
-    def __init__(self, dut: Any, rng: Any, image: bytearray) -> None:
-        self.dut, self.rng, self.image = dut, rng, image
-        self.done = 0
-        self.marks: list[int] = []
 
-    async def run(self, writes: int) -> None:
-        lanes = len(self.dut.w_strb)
-        aw = StreamSink(self.dut, "aw", ["addr", "size"], self.rng, 0.3)
-        w = StreamSink(self.dut, "w", ["data", "strb"], self.rng, 0.3)
-        for _ in range(writes):
-            address = cocotb.start_soon(aw.take(1))
-            (beat,) = await w.take(1)
-            (place,) = await address
-            assert 1 << place["size"] == beat["strb"].bit_count()
-            assert beat["strb"] & -beat["strb"] == 1 << place["addr"] % lanes
-            for lane in range(lanes):
-                if beat["strb"] >> lane & 1:
-                    self.image[place["addr"] // lanes * lanes + lane] = (
-                        beat["data"] >> 8 * lane & 0xFF
-                    )
-            self.marks.append(place["addr"] & 15)
-            self.dut.b_valid.value = 1
-            await RisingEdge(self.dut.clk)
-            self.done += int(self.dut.done.value)
-            self.dut.b_valid.value = 0
+async def begin(dut: Any, pause: float = 0.0, latency: int = 0) -> Memory:
+    await start(dut, **IDLE)
+    await FallingEdge(dut.clk)
+    return Memory(dut, seeded(), size=SIZE, pause=pause, latency=latency)
+
+
+async def answers(dut: Any, name: str, count: int) -> list[int]:
+    """The error flag of each answer."""
+    out: list[int] = []
+    while len(out) < count:
+        await RisingEdge(dut.clk)
+        if dut.rst.value:
+            break
+        if getattr(dut, f"{name}_done").value:
+            out.append(int(getattr(dut, f"{name}_error").value))
+    return out
+
+
+async def run(dut: Any, memory: Memory, count: int, pause: float = 0.3) -> None:
+    """`count` records of each source."""
+    rng = seeded()
+    image = bytearray(memory.read(0, SIZE))
+    memory.writes.clear()
+    lanes = len(dut.m_axi_wstrb)
+    waiting, wanted = {}, {}
+    for name, place in PLACES.items():
+        size = BYTES[name]
+        records = []
+        wanted[name] = []
+        for i in range(count):
+            record, addr = rng.randbytes(size), place + size * i
+            bad = addr in memory.write_if.bad
+            wanted[name].append(int(bad))
+            if not bad:
+                image[addr : addr + size] = record
+            records.append({"addr": addr, "record": int.from_bytes(record, "little")})
+        waiting[name] = cocotb.start_soon(answers(dut, name, count))
+        cocotb.start_soon(StreamSource(dut, name, rng, pause).send(records))
+    for name, task in waiting.items():
+        got = await task
+        if dut.rst.value:
+            return
+        assert got == wanted[name]
+    assert memory.read(0, SIZE) == image
+    for name, place in PLACES.items():
+        part = min(BYTES[name], lanes)
+        assert [w for w in memory.writes if abs(w[1] - place) < 0x4000] == [
+            (0, place + BYTES[name] * i, BYTES[name] // part, part) for i in range(count)
+        ]
+    for _ in range(2):
+        await RisingEdge(dut.clk)
+    assert dut.status_idle.value
 
 
 @cocotb.test()
-async def records_land_where_the_queue_says(dut: Any) -> None:
-    await start(dut, **IDLE)
-    await write(dut)
+@cocotb.parametrize((("latency", "pause"), [(0, 0.0), (40, 0.0), (0, 0.5)]))
+async def records_land_where_they_belong(dut: Any, latency: int, pause: float) -> None:
+    await run(dut, await begin(dut, pause, latency), 50)
+
+
+@cocotb.test()
+async def a_failed_write_is_told_to_its_source(dut: Any) -> None:
+    memory = await begin(dut, 0.2)
+    memory.write_if.bad = BAD
+    await run(dut, memory, 40)
 
 
 @cocotb.test()
 async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
-    await start(dut, **IDLE)
-    for count in range(1, 16):
-        await interrupt(dut, write(dut), count)
+    memory = await begin(dut, 0.2)
+    for count in (2, 3, 5, 9, 20, 60):
+        await interrupt(dut, run(dut, memory, 30), count)
         await reset(dut, **IDLE)
-        assert not dut.aw_valid.value
-        assert not dut.w_valid.value
+        for valid in (dut.m_axi_awvalid, dut.m_axi_wvalid):
+            assert not valid.value
         assert dut.status_idle.value
-    await write(dut)
-
-
-async def write(dut: Any) -> None:
-    """32 records at places of a queue; bytes before and behind them stay as they were."""
-    rng = seeded()
-    image = bytearray(0x2000)
-    split = len(dut.w_strb) == 8
-    memory = Memory(dut, rng, image)
-    items = [
-        {
-            "cookie": rng.randrange(1 << 32),
-            "next": rng.randrange(1 << 16),
-            "status": rng.randrange(6),
-            "timestamp": rng.randrange(1 << 64),
-        }
-        for _ in range(32)
-    ]
-
-    async def queue() -> None:
-        for i in range(32):
-            if dut.rst.value:
-                return
-            dut.place_addr.value, dut.place_phase.value = 0x1040 + 16 * i, i & 1
-            await RisingEdge(dut.clk)
-            while not dut.place_issue.value and not dut.rst.value:
-                await RisingEdge(dut.clk)
-
-    cocotb.start_soon(queue())
-    cocotb.start_soon(StreamSource(dut, "cpl", rng).send(items))
-    await memory.run(64 if split else 32)
-    for i, item in enumerate(items):
-        value = int.from_bytes(image[0x1040 + 16 * i : 0x1050 + 16 * i], "little")
-        assert value == (
-            item["cookie"] << r.TXC_COOKIE_LSB
-            | item["next"] << r.TXC_HEAD_LSB
-            | item["status"] << r.TXC_STATUS_LSB
-            | (i & 1) << r.TXC_PHASE_LSB
-            | item["timestamp"] << r.TXC_TIMESTAMP_LSB
-        )
-    assert memory.done == 32
-    assert memory.marks == [8, 0] * 32 if split else [0] * 32
-    assert not any(image[:0x1040])
-    assert not any(image[0x1040 + 512 :])
-    await RisingEdge(dut.clk)
-    assert dut.status_idle.value
+        await run(dut, memory, 3)
 
 
 @cocotb.test()
-async def writes_under_way_are_bounded_and_quiesce_starts_none(dut: Any) -> None:
-    await start(dut, **IDLE)
-    dut.aw_ready.value = dut.w_ready.value = 1
-    dut.cpl_valid.value = 1
-    issued = 0
-    for _ in range(60):
+async def sources_take_turns_and_a_record_takes_a_cycle_more_than_its_beats(dut: Any) -> None:
+    """Both always have a record: half of them each."""
+    await start(dut, **IDLE | {"m_axi_awready": 1, "m_axi_wready": 1})
+    lanes = len(dut.m_axi_wstrb)
+    dut.tx_valid.value = dut.rx_valid.value = 1
+    dut.tx_addr.value, dut.rx_addr.value = PLACES["tx"], PLACES["rx"]
+    dut.m_axi_bid.value = dut.m_axi_bresp.value = 0
+    taken, beats, due = {"tx": 0, "rx": 0}, 0, 0
+    for cycle in range(120):
+        dut.m_axi_bvalid.value = int(due > 0)
         await RisingEdge(dut.clk)
-        issued += int(dut.aw_valid.value)
-    assert issued == int(dut.OUTSTANDING.value)
-    assert not dut.status_idle.value
-    dut.quiesce.value, dut.b_valid.value, dut.b_resp.value = 1, 1, 2
-    await RisingEdge(dut.clk)
-    assert dut.stat_axi_wr_errs.value
-    for _ in range(issued - 1):
-        await RisingEdge(dut.clk)
-        assert not dut.aw_valid.value
-    dut.b_valid.value = 0
-    await RisingEdge(dut.clk)
-    assert dut.status_idle.value
+        due -= int(dut.m_axi_bvalid.value)
+        due += int(dut.m_axi_wvalid.value and dut.m_axi_wlast.value)
+        for name in taken:
+            taken[name] += int(getattr(dut, f"{name}_ready").value)
+        beats += int(cycle >= 20 and dut.m_axi_wvalid.value)
+    assert abs(taken["tx"] - taken["rx"]) <= 1
+    both = [max(1, size // lanes) for size in BYTES.values()]
+    assert abs(beats - 100 * sum(both) // (sum(both) + 2)) <= 2

@@ -1,4 +1,4 @@
-"""The CRC against zlib, 1 to 8 bytes a step."""
+"""The CRC against zlib, 0 to 8 bytes a step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def any_cut_of_the_bytes_gives_the_same_crc(dut: Any) -> None:
         data = rng.randbytes(rng.randrange(1, 64))
         crc, pos = 0xFFFFFFFF, 0
         while pos < len(data):
-            part = data[pos : pos + rng.randrange(1, 9)]
+            part = data[pos : pos + rng.randrange(9)]
             dut.crc_in.value = crc
             dut.data.value = int.from_bytes(part, "little")
             dut.count.value = len(part)

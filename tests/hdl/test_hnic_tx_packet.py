@@ -1,4 +1,4 @@
-"""Descriptors become packets; whatever is wrong with them is named once, at the packet's end."""
+"""Descriptors become segments; whatever is wrong with them is named once and ends the packet."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from typing import Any
 import cocotb
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import StreamSink, StreamSource, run_module, seeded, start
+from tests.hdl.bench import StreamSink, StreamSource, interrupt, reset, run_module, seeded, start
+
+MAX_FRAME = 2000
+FIELDS = ["queue", "addr", "len", "index", "first", "last", "sop", "status", "next"]
+OK, BAD_DESC, TOO_LONG, BAD_TSO = (
+    r.STATUS_OK,
+    r.STATUS_BAD_DESC,
+    r.STATUS_TOO_LONG,
+    r.STATUS_BAD_TSO,
+)
 
 
 def test_packets_are_judged(module_simulator: str) -> None:
-    run_module(__file__, module_simulator, {"MAX_FRAME": 2000, "DEPTH": 8})
+    run_module(__file__, module_simulator, {"MAX_FRAME": MAX_FRAME, "QUEUES": 4})
 
 
 def desc(addr: int = 0x1000, length: int = 64, *, sop: int = 1, eop: int = 1, **fields: int) -> int:
@@ -27,79 +36,154 @@ def desc(addr: int = 0x1000, length: int = 64, *, sop: int = 1, eop: int = 1, **
     return value
 
 
+def tso(length: int = 1000, **fields: int) -> int:
+    """The first descriptor of an IPv4 super-packet: 14 + 20 + 20 bytes of header."""
+    good = {
+        "tso": 1,
+        "csum": 1,
+        "ipv4": 1,
+        "csum_start": 34,
+        "csum_offset": 16,
+        "mss": 500,
+        "hdr_len": 54,
+        "l3_start": 14,
+    }
+    return desc(length=length, **{**good, **fields})
+
+
 async def run(
-    dut: Any, descs: list[tuple[int, int]], segs: int, opens: int, closes: int, pause: float = 0.3
-) -> Any:
-    """Feed (descriptor, error) pairs, give back what came out of the three FIFOs."""
+    dut: Any, descs: list[tuple[int, int]], segs: int, pause: float = 0.3, final: int = 0
+) -> list[dict[str, int]]:
+    """Feed (descriptor, error) pairs, give back the segments."""
     rng = seeded()
-    await start(dut, desc_valid=0)
-    items = [{"data": d, "error": e, "next": i + 1} for i, (d, e) in enumerate(descs)]
+    await start(dut, desc_valid=0, seg_ready=0)
+    items = [
+        {"data": d, "error": e, "index": 100 + i, "queue": 2, "final": final}
+        for i, (d, e) in enumerate(descs)
+    ]
     cocotb.start_soon(StreamSource(dut, "desc", rng, pause).send(items))
-    seg = cocotb.start_soon(StreamSink(dut, "seg", ["addr", "len", "last"], rng, pause).take(segs))
-    names = ["csum", "csum_start", "csum_offset", "cookie"]
-    opened = cocotb.start_soon(StreamSink(dut, "open", names, rng, pause).take(opens))
-    closed = cocotb.start_soon(
-        StreamSink(dut, "close", ["next", "status"], rng, pause).take(closes)
-    )
-    return await seg, await opened, [(c["next"], c["status"]) for c in await closed]
+    return await StreamSink(dut, "seg", FIELDS, rng, pause).take(segs)
 
 
 @cocotb.test()
-async def good_packets_pass(dut: Any) -> None:
+@cocotb.parametrize(pause=[0.0, 0.4])
+async def good_packets_pass(dut: Any, pause: float) -> None:
     descs = [
         desc(0x10, 60, cookie=1),
         desc(0x20, 14, eop=0, cookie=2, csum=1, csum_start=34, csum_offset=16),
-        desc(0x31, 700, sop=0, eop=0, cookie=99, csum_start=5),
+        desc(0x31, 700, sop=0, eop=0, csum_start=5),
         desc(0x45, 1286, sop=0),
-        desc(0xFFFF_FFFF_0000, 1, cookie=0xFFFFFFFF),
+        desc(0xFFFF_FFFF_0000, 1, cookie=0xFFFFFFFF, vlan=1, vlan_tci=0xABCD),
     ]
-    segs, opens, closes = await run(dut, [(d, 0) for d in descs], 5, 3, 3)
-    assert [(s["addr"], s["len"], s["last"]) for s in segs] == [
-        (0x10, 60, 1),
-        (0x20, 14, 0),
-        (0x31, 700, 0),
-        (0x45, 1286, 1),
-        (0xFFFF_FFFF_0000, 1, 1),
+    segs = await run(dut, [(d, 0) for d in descs], 5, pause)
+    assert [(s["addr"], s["len"], s["first"], s["last"]) for s in segs] == [
+        (0x10, 60, 1, 1),
+        (0x20, 14, 1, 0),
+        (0x31, 700, 0, 0),
+        (0x45, 1286, 0, 1),
+        (0xFFFF_FFFF_0000, 1, 1, 1),
     ]
-    assert [o["cookie"] for o in opens] == [1, 2, 0xFFFFFFFF]
-    assert (opens[1]["csum"], opens[1]["csum_start"], opens[1]["csum_offset"]) == (1, 34, 16)
-    assert closes == [(1, r.STATUS_OK), (4, r.STATUS_OK), (5, r.STATUS_OK)]
+    firsts = [descs[0], descs[1], descs[1], descs[1], descs[4]]
+    assert [s["sop"] for s in segs] == firsts
+    assert [s["index"] for s in segs] == [100, 101, 102, 103, 104]
+    assert {s["queue"] for s in segs} == {2}
+    ends = [s for s in segs if s["last"]]
+    assert [(s["status"], s["next"]) for s in ends] == [(OK, 101), (OK, 104), (OK, 105)]
+
+
+def segments(count: int, length: int = 10) -> list[int]:
+    return [desc(length=length, sop=int(i == 0), eop=int(i == count - 1)) for i in range(count)]
+
+
+PACKETS: list[tuple[list[int], int]] = [
+    ([desc(sop=0)], BAD_DESC),
+    ([desc(length=0)], BAD_DESC),
+    ([desc(eop=0), desc()], BAD_DESC),
+    *[([desc() | 1 << bit], BAD_DESC) for bit in (91, 95, 184, 191, 224, 255)],
+    ([desc(eop=0), desc(sop=0) | 1 << 93], BAD_DESC),
+    (segments(32), OK),
+    ([*segments(33)[:32], desc(sop=0, eop=0)], r.STATUS_TOO_MANY),
+    ([*segments(33)[:32], desc(length=0, sop=0)], BAD_DESC),
+    ([desc(length=2000)], OK),
+    ([desc(length=2001)], TOO_LONG),
+    ([desc(length=2000, vlan=1)], OK),
+    ([desc(length=2001, vlan=1)], TOO_LONG),
+    ([desc(length=1999, eop=0), desc(length=2, sop=0, eop=0)], TOO_LONG),
+    ([desc(length=0xFFFFF, eop=0)], TOO_LONG),
+    # checksums
+    ([desc(csum=1, csum_start=60, csum_offset=3)], r.STATUS_BAD_CSUM),
+    ([desc(csum=1, csum_start=60, csum_offset=2)], OK),
+    ([desc(csum=1, csum_start=0xFFFF, csum_offset=0xFFFF)], r.STATUS_BAD_CSUM),
+    ([desc(eop=0, csum=1, csum_start=60, csum_offset=16), desc(sop=0)], OK),
+    ([desc(csum_start=0xFFFF)], OK),
+    ([desc(ipcsum=1, ipv4=1, l3_start=44)], OK),
+    ([desc(ipcsum=1, ipv4=1, l3_start=45)], r.STATUS_BAD_CSUM),
+    ([desc(ipcsum=1, l3_start=14)], r.STATUS_BAD_CSUM),
+    # TSO
+    ([tso()], OK),
+    ([tso(65536, eop=0), desc(length=54, sop=0)], OK),
+    ([tso(65536, eop=0), desc(length=55, sop=0)], TOO_LONG),
+    ([tso(65537)], TOO_LONG),
+    ([tso(mss=1946)], OK),
+    ([tso(mss=1947)], TOO_LONG),
+    ([tso(mss=0xFFFF, hdr_len=0xFFFF)], TOO_LONG),
+    ([tso(csum=0)], BAD_TSO),
+    ([tso(mss=0)], BAD_TSO),
+    ([tso(hdr_len=0)], BAD_TSO),
+    ([tso(hdr_len=192)], OK),
+    ([tso(hdr_len=193)], BAD_TSO),
+    ([tso(hdr_len=53)], BAD_TSO),
+    ([tso(csum_start=35)], BAD_TSO),
+    ([tso(csum_offset=6)], BAD_TSO),
+    ([tso(l3_start=15)], BAD_TSO),
+    ([tso(ipv4=0, csum_start=54, hdr_len=74)], OK),
+    ([tso(ipv4=0, csum_start=54, hdr_len=74, l3_start=15)], BAD_TSO),
+    ([tso(ipv4=0, csum_start=54, hdr_len=74, ipcsum=1)], r.STATUS_BAD_CSUM),
+    ([tso(54)], BAD_TSO),
+    ([tso(55)], OK),
+    ([tso(54, eop=0), desc(length=1, sop=0)], OK),
+    ([desc(mss=0, hdr_len=999)], OK),
+]
 
 
 @cocotb.test()
-async def faults_are_named(dut: Any) -> None:
-    bad, ok = r.STATUS_BAD_DESC, r.STATUS_OK
-    packets: list[tuple[list[tuple[int, int]], int]] = [
-        ([(desc(sop=0), 0)], bad),
-        ([(desc(length=0), 0)], bad),
-        ([(desc(tso=1), 0)], bad),
-        ([(desc(vlan=1), 0)], bad),
-        ([(desc(eop=0), 0), (desc(), 0)], bad),
-        ([(desc(length=2001), 0)], r.STATUS_TOO_LONG),
-        ([(desc(length=1999, eop=0), 0), (desc(length=2, sop=0), 0)], r.STATUS_TOO_LONG),
-        ([(desc(length=0xFFFFF, eop=0), 0), (desc(length=0xFFFFF, sop=0), 0)], r.STATUS_TOO_LONG),
-        ([(desc(csum=1, csum_start=60, csum_offset=3), 0)], r.STATUS_BAD_CSUM),
-        ([(desc(csum=1, csum_start=60, csum_offset=2), 0)], ok),
-        ([(desc(csum_start=0xFFFF), 0)], ok),
-        ([(desc(cookie=5), 1)], r.STATUS_DESC_ERR),
-        ([(desc(eop=0), 0), (0, 1)], r.STATUS_DESC_ERR),
-        ([(desc(), 0)], ok),
-    ]
-    descs = [d for descs, _ in packets for d in descs]
-    _, opens, closes = await run(dut, descs, 17, len(packets), len(packets))
-    assert [status for _, status in closes] == [status for _, status in packets]
-    ends = [sum(len(p[0]) for p in packets[: i + 1]) for i in range(len(packets))]
-    assert [index for index, _ in closes] == ends
-    assert opens[11]["cookie"] == 0
+async def faults_are_named_and_end_the_packet(dut: Any) -> None:
+    descs = [d for packet, _ in PACKETS for d in packet]
+    segs = await run(dut, [(d, 0) for d in descs], len(descs), 0.1)
+    place = 0
+    for packet, status in PACKETS:
+        mine, place = segs[place : place + len(packet)], place + len(packet)
+        *rest, end = mine
+        assert [s["last"] for s in rest] == [0] * len(rest), packet
+        assert (end["last"], end["status"]) == (1, status), [hex(d) for d in packet]
+        assert (end["len"] == 0) == (status != OK)
+        assert end["next"] == end["index"] + 1 == 100 + place
+        assert {s["sop"] for s in mine} == {packet[0]}
+        assert [s["first"] for s in mine] == [1] + [0] * len(rest)
 
 
 @cocotb.test()
-async def nothing_is_read_after_a_fault(dut: Any) -> None:
-    descs = [
-        desc(1, 10, eop=0),
-        desc(2, 0, sop=0, eop=0),
-        desc(3, 10, sop=0, eop=0),
-        desc(4, 10, sop=0),
-    ]
-    segs, _, _ = await run(dut, [(d, 0) for d in descs], 2, 1, 1)
-    assert [(s["len"], s["last"]) for s in segs] == [(10, 0), (0, 1)]
+async def a_descriptor_that_was_not_read_ends_its_packet(dut: Any) -> None:
+    noise = desc(eop=0, length=0, cookie=5)
+    descs = [(noise, 1), (desc(cookie=7, eop=0), 0), (noise, 1), (desc(), 0)]
+    segs = await run(dut, descs, 4)
+    assert [s["status"] for s in segs if s["last"]] == [r.STATUS_DESC_ERR] * 2 + [OK]
+    assert [s["sop"] for s in segs] == [0, descs[1][0], descs[1][0], descs[3][0]]
+
+
+@cocotb.test()
+async def a_packet_without_an_end_is_a_fault(dut: Any) -> None:
+    (seg,) = await run(dut, [(desc(eop=0), 0)], 1, final=1)
+    assert (seg["status"], seg["index"], seg["last"]) == (BAD_DESC, 100, 1)
+    (seg,) = await run(dut, [(desc(), 0)], 1, final=1)
+    assert seg["status"] == OK
+
+
+@cocotb.test()
+async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
+    for count in (3, 5, 8):
+        await interrupt(dut, run(dut, [(d, 0) for d in segments(20)], 20), count)
+        await reset(dut, desc_valid=0, seg_ready=0)
+        assert not dut.seg_valid.value
+        (seg,) = await run(dut, [(desc(), 0)], 1)
+        assert (seg["status"], seg["first"]) == (OK, 1)

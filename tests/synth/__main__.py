@@ -44,9 +44,10 @@ Row = dict[str, object]
 
 
 def parts_of_the_card() -> tuple[str, ...]:
-    """The top and the modules that it is made of."""
-    text = (HDL / "top" / "hnic_top.v").read_text()
-    return ("hnic_top", *dict.fromkeys(re.findall(r"^ +(hnic_\w+) (?:#\(|u_)", text, re.MULTILINE)))
+    """The top, the core, and the modules that these are made of."""
+    text = "".join((HDL / "top" / f"{name}.v").read_text() for name in ("hnic_top", "hnic_core"))
+    inside = re.findall(r"^ +(hnic_\w+) (?:#\(|u_)", text, re.MULTILINE)
+    return ("hnic_top", *(m for m in dict.fromkeys(inside) if m not in NOT_FOR_HARDWARE))
 
 
 def synthesize(module: str) -> Row:

@@ -1,0 +1,2 @@
+common/hnic_skid.v
+dma/hnic_pkt_read.v

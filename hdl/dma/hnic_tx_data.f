@@ -1,0 +1,17 @@
+common/hnic_fifo.v
+offload/hnic_tx_cut.v
+dma/hnic_axi_split.v
+dma/hnic_gather.v
+dma/hnic_dma_read.v
+offload/hnic_pick.v
+offload/hnic_tso_header.v
+offload/hnic_patch.v
+offload/hnic_tx_edit.v
+offload/hnic_csum.v
+dma/hnic_pkt_write.v
+common/hnic_ram.v
+common/hnic_skid.v
+dma/hnic_pkt_read.v
+offload/hnic_csum_insert.v
+dma/hnic_pkt_store.v
+dma/hnic_tx_data.v

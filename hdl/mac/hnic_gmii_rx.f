@@ -1,0 +1,3 @@
+mac/hnic_crc32.v
+mac/hnic_rx_frame.v
+mac/hnic_gmii_rx.v

@@ -1,0 +1,2 @@
+offload/hnic_patch.v
+offload/hnic_csum_insert.v

@@ -1,0 +1,2 @@
+offload/hnic_pick.v
+offload/hnic_tso_header.v

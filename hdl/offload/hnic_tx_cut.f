@@ -1,0 +1,2 @@
+common/hnic_fifo.v
+offload/hnic_tx_cut.v

@@ -1,2 +1,0 @@
-common/hnic_fifo.v
-ring/hnic_tx_packet.v

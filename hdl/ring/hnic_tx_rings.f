@@ -1,0 +1,10 @@
+common/hnic_arb.v
+common/hnic_fifo.v
+common/hnic_ram.v
+ring/hnic_queue.v
+ring/hnic_desc_prefetch.v
+ring/hnic_tx_bucket.v
+ring/hnic_tx_sched.v
+ring/hnic_tx_packet.v
+ring/hnic_tx_done.v
+ring/hnic_tx_rings.v

@@ -1,0 +1,2 @@
+common/hnic_arb.v
+ring/hnic_tx_sched.v

@@ -1,0 +1,2 @@
+common/hnic_fifo.v
+rx/hnic_rx_done.v

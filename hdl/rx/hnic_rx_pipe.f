@@ -1,0 +1,14 @@
+mac/hnic_crc32.v
+rx/hnic_rx_filter.v
+rx/hnic_rx_vlan_strip.v
+rx/hnic_rx_pack.v
+common/hnic_ram.v
+rx/hnic_rx_records.v
+rx/hnic_rx_unpack.v
+rx/hnic_rx_store.v
+rx/hnic_rx_l3.v
+rx/hnic_rx_parse.v
+rx/hnic_rx_csum.v
+rx/hnic_rss.v
+common/hnic_fifo.v
+rx/hnic_rx_pipe.v

@@ -1,0 +1,2 @@
+common/hnic_ram.v
+rx/hnic_rx_records.v

@@ -1,0 +1,17 @@
+common/hnic_axi_check.v
+common/hnic_skid.v
+common/hnic_arb.v
+common/hnic_fifo.v
+common/hnic_ram.v
+ring/hnic_queue.v
+ring/hnic_desc_prefetch.v
+dma/hnic_axi_split.v
+dma/hnic_scatter.v
+dma/hnic_dma_write.v
+rx/hnic_rx_place.v
+rx/hnic_rx_done.v
+rx/hnic_rx_engine.v
+ring/hnic_cpl_writer.v
+dma/hnic_axi_read.v
+dma/hnic_axi_write.v
+../tests/hdl/hnic_rx_bench.v

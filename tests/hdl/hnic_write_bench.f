@@ -1,0 +1,10 @@
+common/hnic_axi_check.v
+common/hnic_arb.v
+common/hnic_fifo.v
+common/hnic_skid.v
+dma/hnic_axi_split.v
+dma/hnic_scatter.v
+dma/hnic_dma_write.v
+ring/hnic_cpl_writer.v
+dma/hnic_axi_write.v
+../tests/hdl/hnic_write_bench.v
