@@ -1,4 +1,4 @@
-// rules_axi4_read: an AXI4 read port with ids 0 and 1. The master's rules are asserted, the slave's are assumed.
+// rules_axi4_read: an AXI4 read port with ids from 0 to IDS - 1. The master's rules are asserted, the slave's are assumed.
 //
 // Asserted: handshake stability, INCR bursts of full bus width within 4 KiB, beats, bytes wanted, bursts under way.
 // Assumed: stability, data only for an id with a burst under way, `rlast` on its last beat and on no other.
@@ -6,6 +6,7 @@ module rules_axi4_read #(
     parameter DATA_W = 128,
     parameter ADDR_W = 64,
     parameter ID_W = 4,
+    parameter IDS = 3,
     parameter MAX_BEATS = 256,
     parameter LIMIT = 4  // bursts of an id under way, power of two
 ) (
@@ -25,8 +26,7 @@ module rules_axi4_read #(
     input wire              rlast,
     input wire              rvalid,
     input wire              rready,
-    output wire [7:0]       open0,  // bursts of id 0 under way
-    output wire [7:0]       open1
+    output wire [8*IDS-1:0] open  // bursts of each id under way
 );
     localparam NB = DATA_W / 8;
     localparam OFF_W = $clog2(NB);
@@ -46,17 +46,22 @@ module rules_axi4_read #(
         r_q       <= r;
     end
 
-    wire       last0, last1;
-    wire       ar_fire = arvalid && arready;
-    wire       r_fire = rvalid && rready;
-    rules_bursts #(.LIMIT(LIMIT)) id0 (
-        .clk(clk), .rst(rst), .start(ar_fire && arid == 0), .len(arlen), .beat(r_fire && rid == 0),
-        .open(open0), .last(last0)
-    );
-    rules_bursts #(.LIMIT(LIMIT)) id1 (
-        .clk(clk), .rst(rst), .start(ar_fire && arid == 1), .len(arlen), .beat(r_fire && rid == 1),
-        .open(open1), .last(last1)
-    );
+    wire [IDS-1:0] last, full;
+    wire           ar_fire = arvalid && arready;
+    wire           r_fire = rvalid && rready;
+    genvar g;
+    generate
+        for (g = 0; g < IDS; g = g + 1) begin : ids
+            rules_bursts #(.LIMIT(LIMIT)) bursts (
+                .clk(clk), .rst(rst), .start(ar_fire && arid == g), .len(arlen), .beat(r_fire && rid == g),
+                .open(open[8*g +: 8]), .last(last[g])
+            );
+            assign full[g] = open[8*g +: 8] >= LIMIT;
+            always @* begin
+                if (!rst && rvalid && rid == g) assume (open[8*g +: 8] != 0 && rlast == last[g]);
+            end
+        end
+    endgenerate
 
     wire [15:0] first = araddr[11:0] & ~(NB - 1);  // bus word of the first beat, within its page
     wire [15:0] beats = arlen + 16'd1;
@@ -67,18 +72,15 @@ module rules_axi4_read #(
             ar_incr_of_full_width: assert (arburst == 2'b01 && arsize == OFF_W);
             ar_within_4_kib: assert (first + beats * NB <= 16'd4096);
             ar_no_longer_than_allowed: assert (beats <= MAX_BEATS);
-            ar_id_is_known: assert (arid <= 1);
+            ar_no_more_than_there_is_room_for: assert (arid >= IDS || !full[arid]);
+            ar_id_is_known: assert (arid < IDS);
             ar_bytes_need_these_beats: assert (aruser != 0 && span <= beats * NB && span + NB > beats * NB);
-            ar_no_more_than_there_is_room_for: assert ((arid == 0 ? open0 : open1) < LIMIT);
         end
         if (!rst && ar_wait_q) begin
             ar_stays_valid: assert (arvalid);
             ar_stays_the_same: assert (ar == ar_q);
         end
         if (!rst && r_wait_q) assume (rvalid && r == r_q);
-        if (!rst && rvalid) begin
-            assume (rid == 0 ? open0 != 0 && rlast == last0 : open1 != 0 && rlast == last1);
-            assume (rid <= 1);
-        end
+        if (!rst && rvalid) assume (rid < IDS);
     end
 endmodule

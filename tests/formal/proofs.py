@@ -266,13 +266,13 @@ AXI_READ = Proof(
         ),
         Mutant(
             "requests_reach_the_bus_in_order second_request_is_kept",
-            "in_data(from_data ? {1'b1, data_ar_addr, data_ar_len, data_ar_bytes}",
-            "in_data(data_ar_valid ? {1'b1, data_ar_addr, data_ar_len, data_ar_bytes}",
+            ": grant[1] ? {ID_DATA, data_ar_addr",
+            ": data_ar_valid ? {ID_DATA, data_ar_addr",
         ),
         Mutant(
             "data_goes_to_who_asked",
-            "assign desc_r_valid     = m_axi_rvalid && !m_axi_rid[0];",
-            "assign desc_r_valid     = m_axi_rvalid;",
+            "assign txd_r_valid      = m_axi_rvalid && m_axi_rid[1:0] == ID_TXD;",
+            "assign txd_r_valid      = m_axi_rvalid && !m_axi_rid[0];",
         ),
         Mutant(
             "data_is_what_came",
@@ -282,12 +282,12 @@ AXI_READ = Proof(
         Mutant(
             "data_never_waits",
             "assign m_axi_rready     = 1'b1;",
-            "assign m_axi_rready     = under_way_q != 8'd1;",
+            "assign m_axi_rready     = under_way_q != 16'd1;",
         ),
         Mutant(
             "idle_means_nothing_under_way",
-            "assign status_idle      = under_way_q == 8'd0 && !request;",
-            "assign status_idle      = under_way_q == 8'd0;",
+            "assign status_idle      = under_way_q == 16'd0 && request == 3'd0;",
+            "assign status_idle      = under_way_q == 16'd0;",
         ),
         Mutant(
             "one_turn",
@@ -297,8 +297,8 @@ AXI_READ = Proof(
         ),
         Mutant(
             "slice request_is_inside",
-            "wire       request = desc_ar_valid || data_ar_valid;",
-            "wire       request = desc_ar_valid && data_ar_valid;",
+            ".in_valid(|request), .in_ready(slice_ready),",
+            ".in_valid(request[0]), .in_ready(slice_ready),",
         ),
         Mutant(
             "ar_stays_the_same",
@@ -319,14 +319,9 @@ AXI_READ = Proof(
             "hnic_skid",
         ),
         Mutant(
-            "open_bursts_of_descriptors",
-            "assign desc_ar_ready = slice_ready && grant[0];",
-            "assign desc_ar_ready = slice_ready && data_ar_valid;",
-        ),
-        Mutant(
-            "open_bursts_of_data",
-            "assign data_ar_ready = slice_ready && grant[1];",
-            "assign data_ar_ready = slice_ready && desc_ar_valid;",
+            "open_bursts",
+            "assign txd_ar_ready  = slice_ready && grant[0];",
+            "assign txd_ar_ready  = slice_ready && data_ar_valid;",
         ),
         Mutant(
             "count_of_bursts",
@@ -340,22 +335,22 @@ AXI_READ = Proof(
         ),
         Mutant(
             "ar_within_4_kib ar_bytes_need_these_beats",
-            "{1'b0, desc_ar_addr, desc_ar_len, desc_ar_bytes}",
-            "{1'b0, desc_ar_addr, data_ar_len, desc_ar_bytes}",
+            "{ID_TXD, txd_ar_addr, txd_ar_len, txd_ar_bytes}",
+            "{ID_TXD, txd_ar_addr, data_ar_len, txd_ar_bytes}",
         ),
         Mutant(
             "ar_no_longer_than_allowed",
-            "{1'b0, desc_ar_addr, desc_ar_len, desc_ar_bytes}",
-            "{1'b0, desc_ar_addr, desc_ar_len + 8'd1, desc_ar_bytes}",
+            "{ID_TXD, txd_ar_addr, txd_ar_len, txd_ar_bytes}",
+            "{ID_TXD, txd_ar_addr, txd_ar_len + 8'd1, txd_ar_bytes}",
         ),
         Mutant(
             "ar_id_is_known",
-            "assign m_axi_arid       = {ID_W{id_bit}} & ONE;",
-            "assign m_axi_arid       = {ID_W{id_bit}};",
+            "assign m_axi_arid       = wide_id[ID_W-1:0];",
+            "assign m_axi_arid       = wide_id[ID_W-1:0] | wide_id[1];",
         ),
         Mutant(
             "ar_no_more_than_there_is_room_for",
-            "assign m_axi_arid       = {ID_W{id_bit}} & ONE;",
+            "assign m_axi_arid       = wide_id[ID_W-1:0];",
             "assign m_axi_arid       = {ID_W{1'b0}};",
         ),
     ),
