@@ -356,4 +356,220 @@ AXI_READ = Proof(
     ),
 )
 
-PROOFS = (FIFO, SKID, ARB, SPLIT, AXIL, AXI_READ)
+AXI_WRITE = Proof(
+    module="hnic_axi_write",
+    parameters={"DATA_W": 64, "ADDR_W": 32, "ID_W": 4, "OUTSTANDING": 2},
+    depth=10,
+    induction=False,
+    mutants=(
+        Mutant(
+            "one_engine_at_a_time",
+            "assign data_aw_ready = grant[1] && may_start;",
+            "assign data_aw_ready = may_start;",
+        ),
+        Mutant("no_burst_begins_while_quiesced", "& {2{!quiesce}};", ";"),
+        Mutant(
+            "answers_go_to_who_asked",
+            "assign cpl_b_valid      = m_axi_bvalid && !m_axi_bid[0];",
+            "assign cpl_b_valid      = m_axi_bvalid;",
+        ),
+        Mutant(
+            "an_answer_tells_of_the_error",
+            "assign b_error          = m_axi_bresp[1];",
+            "assign b_error          = &m_axi_bresp;",
+        ),
+        Mutant(
+            "answers_never_wait",
+            "assign m_axi_bready     = 1'b1;",
+            "assign m_axi_bready     = !cpl_w_valid;",
+        ),
+        Mutant(
+            "no_more_than_outstanding aw_no_more_than_there_is_room_for",
+            "data_aw_valid && !data_count_q[COUNT_W-1]",
+            "data_aw_valid",
+        ),
+        Mutant(
+            "idle_means_nothing_begun",
+            "assign status_idle      = cpl_count_q == {COUNT_W{1'b0}} && data",
+            "assign status_idle      = data",
+        ),
+        Mutant(
+            "beats_reach_the_bus_in_order",
+            "order_data ? data_w_strb : cpl_w_strb, w_last}",
+            "order_data ? data_w_strb : {NB{1'b1}}, w_last}",
+        ),
+        Mutant(
+            "aw_incr",
+            "localparam [1:0] BURST_INCR = 2'b01;",
+            "localparam [1:0] BURST_INCR = 2'b00;",
+        ),
+        Mutant(
+            "aw_no_wider_than_the_bus aw_within_4_kib",
+            "from_data ? BUS_LOG2[2:0] : cpl_aw_size}",
+            "from_data ? BUS_LOG2[2:0] + 3'd1 : cpl_aw_size}",
+        ),
+        Mutant(
+            "aw_no_longer_than_allowed",
+            "cpl_aw_addr, len, from_data",
+            "cpl_aw_addr, len + 8'd1, from_data",
+        ),
+        Mutant(
+            "aw_id_is_known",
+            "assign m_axi_awid       = {ID_W{id_bit}} & ONE;",
+            "assign m_axi_awid       = {ID_W{id_bit}};",
+        ),
+        Mutant(
+            "aw_fits_data_that_came_before w_last_is_the_last_beat",
+            "wire       w_last = beat_q == order_len;",
+            "wire       w_last = beat_q == (order_len | order_data);",
+        ),
+        Mutant(
+            "aw_stays_valid w_stays_valid",
+            "assign out_valid = out_valid_q;",
+            "assign out_valid = out_valid_q && !hold_valid_q;",
+            "hnic_skid",
+        ),
+        Mutant(
+            "aw_stays_the_same w_stays_the_same",
+            "hold_data_q  <= in_data;",
+            "out_data_q   <= in_data;",
+            "hnic_skid",
+        ),
+    ),
+)
+
+QUEUE = Proof(
+    module="hnic_queue",
+    parameters={"DESC_BYTES": 32, "CPL_BYTES": 16, "DEPTH": 16, "BURST": 8, "RX": 0},
+    depth=2,
+    mutants=(
+        Mutant(
+            "fetch_from_its_slot",
+            "{48'd0, slot} << DESC_SHIFT",
+            "{48'd0, fetch_q} << DESC_SHIFT",
+            step=True,
+        ),
+        Mutant(
+            "fetch_not_over_the_end_of_the_ring",
+            "wire [15:0] to_end = size - slot;",
+            "wire [15:0] to_end = size;",
+            step=True,
+        ),
+        Mutant(
+            "fetch_within_4_kib",
+            "least(to_page, MOST)",
+            "MOST",
+            step=True,
+        ),
+        Mutant(
+            "fetch_what_was_given",
+            "least(least(to_tail, to_end), least(to_page, MOST))",
+            "least(to_end, least(to_page, MOST))",
+        ),
+        Mutant(
+            "fetch_what_there_is_room_for",
+            "&& room >= count;",
+            "&& room != 16'd0;",
+            step=True,
+        ),
+        Mutant(
+            "never_more_on_the_card_than_depth",
+            "&& room >= count;",
+            ";",
+            step=True,
+        ),
+        Mutant(
+            "head_take_held_fetch_tail",
+            "fetch_q   <= fetch_q + count_q;",
+            "fetch_q   <= fetch_q + count_q + 1'b1;",
+        ),
+        Mutant(
+            "never_more_than_the_ring",
+            "&& (doorbell_tail - tail_q) <= size - (tail_q - head_q)",
+            "&& (doorbell_tail - tail_q) <= size",
+        ),
+        Mutant(
+            "held_is_what_came",
+            "assign held_valid = going && held != 16'd0;",
+            "assign held_valid = going && fetch_q != take_q;",
+        ),
+        Mutant(
+            "completion_in_its_slot",
+            "{48'd0, cpl_slot} << CPL_SHIFT",
+            "{48'd0, cpl_slot} << DESC_SHIFT",
+        ),
+        Mutant(
+            "phase_toggles_with_each_pass",
+            "wire [15:0] cpl_lap = cpl_q >> cpl_size_q;",
+            "wire [15:0] cpl_lap = cpl_q >> size_q;",
+            step=True,
+        ),
+        Mutant(
+            "completions_in_memory_are_those_answered_well",
+            "if (cpl_done && !cpl_error && !cpl_lost_q)",
+            "if (cpl_done && !cpl_error)",
+        ),
+        Mutant(
+            "a_good_doorbell_moves_the_tail",
+            "if (doorbell && doorbell_ok) tail_q",
+            "if (doorbell) tail_q",
+        ),
+        Mutant(
+            "a_bad_doorbell_is_counted",
+            "assign stat_doorbell_errs = doorbell && !doorbell_ok;",
+            "assign stat_doorbell_errs = doorbell && !(doorbell_ok && cfg_card_enable);",
+        ),
+        Mutant(
+            "a_reset_leaves_nothing",
+            "if (rst || reset_done) begin\n            active_q       <= 1'b0;",
+            "if (rst || reset_done) begin\n            active_q       <= active_q && !rst;",
+        ),
+        Mutant(
+            "a_reset_is_done_when_nothing_is_under_way",
+            "fetch_q == held_q && packets_q == 16'd0 && writes_q",
+            "packets_q == 16'd0 && writes_q",
+        ),
+        Mutant(
+            "an_error_shows_when_nothing_is_under_way",
+            "assign status_error       = halted_q && quiet;",
+            "assign status_error       = halted_q && !request_q;",
+        ),
+        Mutant(
+            "nothing_is_taken_after_a_fault",
+            "wire        going = active_q && !halted_q && !cfg_reset",
+            "wire        going = active_q && !cfg_reset",
+        ),
+        Mutant(
+            "counts",
+            "if (fetched) held_q <= held_q + {8'd0, fetched_count};",
+            "if (fetched) held_q <= held_q + {9'd0, fetched_count[6:0] | {6'd0, fetched_count[1]}};",
+        ),
+        Mutant(
+            "rings",
+            "        if (!active_q) begin\n            base_q     <= cfg_base;",
+            "        if (!active_q || !cfg_enable) begin\n            base_q     <= cfg_base;",
+        ),
+        Mutant(
+            "quiet_without_a_queue",
+            "else if (!cfg_enable && drained) active_q <= 1'b0;",
+            "else if (!cfg_enable && !request_q) active_q <= 1'b0;",
+        ),
+        Mutant(
+            "nothing_without_a_queue",
+            "wire clear = !active_q || reset_done;",
+            "wire clear = reset_done;",
+        ),
+        Mutant(
+            "stays_valid",
+            "if (fetch_ready) begin\n                request_q <= 1'b0;",
+            "if (fetch_ready || cfg_reset) begin\n                request_q <= 1'b0;",
+        ),
+        Mutant(
+            "stays_the_same",
+            "assign fetch_addr         = addr_q;",
+            "assign fetch_addr         = addr;",
+        ),
+    ),
+)
+
+PROOFS = (FIFO, SKID, ARB, SPLIT, AXIL, AXI_READ, AXI_WRITE, QUEUE)

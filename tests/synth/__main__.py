@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pyhost.tools.toolchain import search_path
-from tb.build import HDL, ROOT, file_list
+from tb.build import HDL, ROOT
 from tests.synth.netlist import longest_path, output_name, resources
 
 BUILD = ROOT / "build" / "synth"
 PAGE = ROOT / "docs" / "synthesis.md"
 MARKERS = ("<!-- synthesis: begin, `make synth` writes this -->\n", "<!-- synthesis: end -->")
+INSTANCE = re.compile(r"^ +(hnic_\w+) (?:#\(|u_)", re.MULTILINE)
 TIMEOUT = 900
 NOT_FOR_HARDWARE = ("hnic_axi_check",)
 SCRIPT = """\
@@ -43,19 +44,28 @@ COLUMNS = {
 Row = dict[str, object]
 
 
+def sources_of(module: str) -> tuple[Path, ...]:
+    """The files of a module and of all that it is made of."""
+    found: dict[str, Path] = {}
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        if name not in found and name not in NOT_FOR_HARDWARE:
+            (found[name],) = HDL.glob(f"*/{name}.v")
+            todo += INSTANCE.findall(found[name].read_text())
+    return tuple(found.values())
+
+
 def parts_of_the_card() -> tuple[str, ...]:
     """The top, the core, and the modules that these are made of."""
     text = "".join((HDL / "top" / f"{name}.v").read_text() for name in ("hnic_top", "hnic_core"))
-    inside = re.findall(r"^ +(hnic_\w+) (?:#\(|u_)", text, re.MULTILINE)
+    inside = INSTANCE.findall(text)
     return ("hnic_top", *(m for m in dict.fromkeys(inside) if m not in NOT_FOR_HARDWARE))
 
 
 def synthesize(module: str) -> Row:
     """One module with its parameters' defaults. Raises RuntimeError."""
-    (source,) = HDL.glob(f"*/{module}.v")
-    listing = source.with_suffix(".f")
-    files = file_list(listing) if listing.exists() else (source,)
-    files = tuple(path for path in files if path.stem not in NOT_FOR_HARDWARE)
+    files = sources_of(module)
     script = SCRIPT.format(include=HDL / "csr", files=" ".join(map(str, files)), top=module)
     texts = [path.read_text() for path in (*files, *sorted((HDL / "csr").glob("*.vh")))]
     texts += [Path(__file__).read_text(), Path(__file__).with_name("netlist.py").read_text()]
@@ -66,6 +76,15 @@ def synthesize(module: str) -> Row:
         kept.write_text(json.dumps(_run(folder, script, module)) + "\n")
     row: Row = json.loads(kept.read_text())
     return row
+
+
+def attempt(module: str) -> Row | None:
+    """As `synthesize`; what goes wrong is printed."""
+    try:
+        return synthesize(module)
+    except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+        print(f"BAD {module}: {error}")
+        return None
 
 
 def _run(folder: Path, script: str, module: str) -> Row:
@@ -113,14 +132,14 @@ def table(rows: list[Row]) -> str:
 
 def main(names: list[str]) -> int:
     with ThreadPoolExecutor(2) as pool:
-        rows = list(pool.map(synthesize, names or parts_of_the_card()))
+        rows = [row for row in pool.map(attempt, names or parts_of_the_card()) if row]
     print(table(rows), end="")
     if not names:
         (ROOT / "build" / "synth.json").write_text(json.dumps(rows, indent=1) + "\n")
         begin, end = MARKERS
         before, _, rest = PAGE.read_text().partition(begin)
         PAGE.write_text(f"{before}{begin}{table(rows)}{end}{rest.partition(end)[2]}")
-    return 0
+    return 0 if len(rows) == len(names or parts_of_the_card()) else 1
 
 
 if __name__ == "__main__":
