@@ -1,4 +1,4 @@
-    // What the engines do is proved where they are: legal bursts, and each beat's strobes within its burst.
+    // What the engines do is proved where they are: legal bursts.
     localparam F_MAX_BEATS = 4;
     wire [15:0] f_cpl_first = cpl_aw_addr[11:0] & ~((16'd1 << cpl_aw_size) - 16'd1);
     wire [15:0] f_data_first = data_aw_addr[11:0] & ~(NB - 1);
@@ -27,8 +27,7 @@
         .clk(clk), .rst(rst),
         .awid(m_axi_awid), .awaddr(m_axi_awaddr), .awlen(m_axi_awlen), .awsize(m_axi_awsize), .awburst(m_axi_awburst),
         .awvalid(m_axi_awvalid), .awready(m_axi_awready),
-        // Strobes pass unchanged, so here they are not the subject.
-        .wdata(m_axi_wdata), .wstrb({NB{1'b0}}), .wlast(m_axi_wlast), .wvalid(m_axi_wvalid), .wready(m_axi_wready),
+        .wdata(m_axi_wdata), .wstrb(m_axi_wstrb), .wlast(m_axi_wlast), .wvalid(m_axi_wvalid), .wready(m_axi_wready),
         .bid(m_axi_bid), .bresp(m_axi_bresp), .bvalid(m_axi_bvalid), .bready(m_axi_bready), .open(f_open)
     );
 

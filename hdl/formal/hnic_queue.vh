@@ -64,6 +64,7 @@
     reg [15:0] f_rang_tail_q, f_last_tail_q;
     wire [15:0] f_size = 16'd1 << f_size_q;
     wire [15:0] f_cpl_size = 16'd1 << f_cpl_size_q;
+    wire [15:0] f_cpl_slot = f_issued_q & (f_cpl_size - 16'd1);
     wire [15:0] f_slot = fetch_index & (f_size - 16'd1);
     always @(posedge clk) begin
         if (!status_active) begin
@@ -81,9 +82,9 @@
 
     always @* if (f_on) begin
         if (fetch_valid) begin
-            fetch_from_its_slot: assert (fetch_addr == f_base_q + f_slot * DESC_BYTES);
+            fetch_from_its_slot: assert (fetch_addr == f_base_q + ({48'd0, f_slot} << DESC_SHIFT));
             fetch_not_over_the_end_of_the_ring: assert (f_slot + fetch_count <= f_size);
-            fetch_within_4_kib: assert (fetch_addr[11:0] + fetch_count * DESC_BYTES <= 4096);
+            fetch_within_4_kib: assert ({4'd0, fetch_addr[11:0]} + ({8'd0, fetch_count} << DESC_SHIFT) <= 16'd4096);
             fetch_what_was_given: assert (fetch_count != 0 && fetch_count <= BURST
                                           && fetch_count <= u16(status_tail - fetch_index));
             fetch_what_there_is_room_for: assert (u16(fetch_index + fetch_count - take_index) <= DEPTH);
@@ -94,7 +95,7 @@
         never_more_on_the_card_than_depth: assert (u16(fetch_index - take_index) <= DEPTH);
         never_more_than_the_ring: assert (u16(status_tail - status_head) <= f_size);
         held_is_what_came: assert (!held_valid || f_held_q != 0);
-        completion_in_its_slot: assert (!status_active || cpl_addr == f_cpl_base_q + (f_issued_q & (f_cpl_size - 16'd1)) * CPL_BYTES);
+        completion_in_its_slot: assert (!status_active || cpl_addr == f_cpl_base_q + ({48'd0, f_cpl_slot} << CPL_SHIFT));
         phase_toggles_with_each_pass: assert (!status_active || cpl_phase == !((f_issued_q >> f_cpl_size_q) & 1));
         completions_in_memory_are_those_answered_well: assert (status_cpl_head == f_good_q);
         a_good_doorbell_moves_the_tail: assert (!f_rang_q || status_tail == (f_rang_well_q ? f_rang_tail_q : f_last_tail_q));

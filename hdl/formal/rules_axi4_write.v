@@ -1,7 +1,7 @@
 // rules_axi4_write: an AXI4 write port with ids from 0 to IDS - 1. The master's rules are asserted, the slave's are assumed.
 //
 // Asserted: handshake stability, INCR bursts within 4 KiB, beats, `wlast` on the last beat of each burst and on no other (data
-// may come before its address), strobes within the burst's bytes, bursts under way. Any one burst is followed, by its number.
+// may come before its address), bursts under way. Any one burst is followed, by its number.
 // Assumed: stability, and one answer to each burst, after its address and its data.
 module rules_axi4_write #(
     parameter DATA_W = 128,
@@ -63,9 +63,6 @@ module rules_axi4_write #(
     reg [7:0]      beat_q;         // of the burst whose data is next
     reg            aw_seen_q, w_seen_q;
     reg [7:0]      aw_len_q, w_len_q;
-    reg [OFF_W-1:0] aw_low_q;
-    reg [2:0]      aw_size_q;
-    reg [NB-1:0]   w_first_q;      // strobes of its first beat, if the address was not there yet
     wire           w_mine = w_n_q == place;
     wire           aw_mine = aw_n_q == place;
     always @(posedge clk) begin
@@ -74,13 +71,10 @@ module rules_axi4_write #(
             if (aw_mine) begin
                 aw_seen_q <= 1'b1;
                 aw_len_q  <= awlen;
-                aw_low_q  <= awaddr[OFF_W-1:0];
-                aw_size_q <= awsize;
             end
         end
         if (w_fire) begin
             beat_q <= wlast ? 8'd0 : beat_q + 8'd1;
-            if (w_mine && beat_q == 0) w_first_q <= wstrb;
             if (wlast) begin
                 w_n_q <= w_n_q + 5'd1;
                 if (w_mine) begin
@@ -102,18 +96,6 @@ module rules_axi4_write #(
             w_seen_q  <= 1'b0;
         end
     end
-
-    // The bytes that the first beat of a burst may write: from its address to the end of its (sized) word.
-    function [NB-1:0] lanes;
-        input [OFF_W-1:0] low;
-        input [2:0]       size;
-        reg [7:0]         number, start;
-        begin
-            number = 8'd1 << size;
-            start  = low & ~(number - 8'd1);
-            lanes  = (~({NB{1'b1}} << number) << start) & ({NB{1'b1}} << low);
-        end
-    endfunction
 
     // ---- answers: of each id, bursts whose address and data are over ----
     // Which id the data belongs to is known from the order of the addresses: the ids of the bursts, by number.
@@ -162,7 +144,6 @@ module rules_axi4_write #(
         end
         if (!rst && wvalid && w_mine && aw_seen_q) begin
             w_last_is_the_last_beat: assert (wlast == (beat_q == aw_len_q));
-            w_writes_the_bytes_of_its_burst: assert (beat_q != 0 || (wstrb & ~lanes(aw_low_q, aw_size_q)) == 0);
         end
         if (!rst && aw_wait_q) begin
             aw_stays_valid: assert (awvalid);

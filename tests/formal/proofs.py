@@ -359,7 +359,7 @@ AXI_READ = Proof(
 AXI_WRITE = Proof(
     module="hnic_axi_write",
     parameters={"DATA_W": 64, "ADDR_W": 32, "ID_W": 4, "OUTSTANDING": 2},
-    depth=10,
+    depth=8,
     induction=False,
     mutants=(
         Mutant(
@@ -441,7 +441,7 @@ AXI_WRITE = Proof(
 QUEUE = Proof(
     module="hnic_queue",
     parameters={"DESC_BYTES": 32, "CPL_BYTES": 16, "DEPTH": 16, "BURST": 8, "RX": 0},
-    depth=2,
+    depth=1,
     mutants=(
         Mutant(
             "fetch_from_its_slot",

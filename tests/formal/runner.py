@@ -29,7 +29,7 @@ __all__ = ["Mutant", "Outcome", "Proof", "check", "labels", "run_all", "source_t
 
 FORMAL = HDL / "formal"
 BUILD = ROOT / "build" / "formal"
-TIMEOUT = 280
+TIMEOUT = 900
 
 PREPARE = """\
 prep -flatten -nordff -top {top}
