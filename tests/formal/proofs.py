@@ -542,7 +542,7 @@ QUEUE = Proof(
         Mutant(
             "counts",
             "if (fetched) held_q <= held_q + {8'd0, fetched_count};",
-            "if (fetched) held_q <= held_q + {9'd0, fetched_count[6:0] | {6'd0, fetched_count[1]}};",
+            "if (fetched) held_q <= held_q + {8'd0, fetched_count | 8'd1};",
         ),
         Mutant(
             "rings",
