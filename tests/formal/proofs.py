@@ -572,4 +572,79 @@ QUEUE = Proof(
     ),
 )
 
-PROOFS = (FIFO, SKID, ARB, SPLIT, AXIL, AXI_READ, AXI_WRITE, QUEUE)
+TX_DONE = Proof(
+    module="hnic_tx_done",
+    parameters={"QUEUES": 2, "DEPTH": 4, "WRITES": 4},
+    depth=10,
+    induction=False,
+    mutant_depth=10,
+    mutants=(
+        Mutant(
+            "one_end_at_a_time",
+            "assign finish[g]      = pop && head_queue == ME[QUEUE_W-1:0];",
+            "assign finish[g]      = pop && head_queue <= ME[QUEUE_W-1:0];",
+        ),
+        Mutant(
+            "only_what_entered_ends",
+            "wire ended = head_valid && (dropped || time_valid);",
+            "wire ended = dropped || time_valid;",
+        ),
+        Mutant(
+            "packets_end_in_order",
+            "assign finish[g]      = pop && head_queue == ME[QUEUE_W-1:0];",
+            "assign finish[g]      = pop && enter_queue == ME[QUEUE_W-1:0];",
+        ),
+        Mutant(
+            "a_packet_ends_after_it_was_sent",
+            "wire ended = head_valid && (dropped || time_valid);",
+            "wire ended = head_valid;",
+        ),
+        Mutant(
+            "one_completion_a_packet",
+            "wire pop = ended && (silent || room);",
+            "wire pop = ended && (silent || (room && cpl_ready));",
+        ),
+        Mutant(
+            "a_completion_unless_flushed",
+            "wire silent = head_silent || error",
+            "wire silent = error",
+        ),
+        Mutant(
+            "the_record_is_the_packets",
+            "wire [63:0]         timestamp = dropped ? {48'd0, head_index} : head_time;",
+            "wire [63:0]         timestamp = dropped ? {48'd0, head_next} : head_time;",
+        ),
+        Mutant(
+            "head_moves_behind_the_packet",
+            "assign place_issue_head = head_next;",
+            "assign place_issue_head = head_index;",
+        ),
+        Mutant(
+            "each_record_is_written_once stays_the_same",
+            "assign room             = (!cpl_valid_q || cpl_ready) && routes_ready;",
+            "assign room             = routes_ready;",
+        ),
+        Mutant(
+            "answers_go_to_their_queue",
+            "assign place_done[g]  = cpl_done && route_queue == ME[QUEUE_W-1:0];",
+            "assign place_done[g]  = cpl_done && head_queue == ME[QUEUE_W-1:0];",
+        ),
+        Mutant(
+            "a_fault_halts_its_queue_at_once",
+            "enter_status != `HNIC_STATUS_OK && !enter_silent;",
+            "enter_status != `HNIC_STATUS_OK;",
+        ),
+        Mutant(
+            "a_drop_is_counted",
+            "assign stat_tx_drops = pop && dropped;",
+            "assign stat_tx_drops = issue && dropped;",
+        ),
+        Mutant(
+            "stays_valid",
+            "end else if (cpl_ready) begin\n            cpl_valid_q <= 1'b0;",
+            "end else begin\n            cpl_valid_q <= 1'b0;",
+        ),
+    ),
+)
+
+PROOFS = (FIFO, SKID, ARB, SPLIT, AXIL, AXI_READ, AXI_WRITE, QUEUE, TX_DONE)

