@@ -476,7 +476,6 @@ QUEUE = Proof(
             "never_more_on_the_card_than_depth",
             "&& room >= count;",
             ";",
-            step=True,
         ),
         Mutant(
             "head_take_held_fetch_tail",
@@ -566,8 +565,8 @@ QUEUE = Proof(
         ),
         Mutant(
             "stays_the_same",
-            "assign fetch_addr         = addr_q;",
-            "assign fetch_addr         = addr;",
+            "assign fetch_count        = count_q[7:0];",
+            "assign fetch_count        = count[7:0];",
         ),
     ),
 )
@@ -575,10 +574,15 @@ QUEUE = Proof(
 TX_DONE = Proof(
     module="hnic_tx_done",
     parameters={"QUEUES": 2, "DEPTH": 4, "WRITES": 4},
-    depth=10,
+    depth=7,
     induction=False,
     mutant_depth=10,
     mutants=(
+        Mutant(
+            "stays_the_same",
+            "assign cpl_addr         = cpl_addr_q;",
+            "assign cpl_addr         = cpl_ready ? cpl_addr_q : 64'd0;",
+        ),
         Mutant(
             "one_end_at_a_time",
             "assign finish[g]      = pop && head_queue == ME[QUEUE_W-1:0];",
@@ -620,7 +624,7 @@ TX_DONE = Proof(
             "assign place_issue_head = head_index;",
         ),
         Mutant(
-            "each_record_is_written_once stays_the_same",
+            "each_record_is_written_once",
             "assign room             = (!cpl_valid_q || cpl_ready) && routes_ready;",
             "assign room             = routes_ready;",
         ),
