@@ -41,6 +41,7 @@ module hnic_axi_write #(
     output wire                data_aw_ready,
     input  wire [ADDR_W-1:0]   data_aw_addr,
     input  wire [7:0]          data_aw_len,
+    input  wire [12:0]         data_aw_bytes,
     input  wire                data_w_valid,
     output wire                data_w_ready,
     input  wire [DATA_W-1:0]   data_w_data,
@@ -57,6 +58,7 @@ module hnic_axi_write #(
     output wire                m_axi_awlock,
     output wire [3:0]          m_axi_awcache,
     output wire [2:0]          m_axi_awprot,
+    output wire [12:0]         m_axi_awuser,   // bytes that the burst writes
     output wire                m_axi_awvalid,
     input  wire                m_axi_awready,
     output wire [DATA_W-1:0]   m_axi_wdata,
@@ -73,7 +75,7 @@ module hnic_axi_write #(
     localparam BUS_LOG2 = $clog2(NB);
     localparam COUNT_W = $clog2(OUTSTANDING) + 1;
     localparam AHEAD = 8;  // bursts whose address may be ahead of their data
-    localparam AW_W = 1 + ADDR_W + 8 + 3;
+    localparam AW_W = 1 + ADDR_W + 8 + 3 + 13;
     localparam [ID_W-1:0] ONE = 1;
     localparam [1:0] BURST_INCR = 2'b01;
     localparam [3:0] CACHE_NORMAL = 4'b0011;  // normal, bufferable: coherence is the driver's barriers
@@ -96,6 +98,7 @@ module hnic_axi_write #(
     wire       accept = |request && may_start;
     wire [7:0] len = from_data ? data_aw_len : cpl_aw_len;
     wire       id_bit;
+    wire [12:0] bytes = from_data ? data_aw_bytes : ({5'd0, cpl_aw_len} + 13'd1) << cpl_aw_size;
 
     assign cpl_aw_ready  = grant[0] && may_start;
     assign data_aw_ready = grant[1] && may_start;
@@ -105,9 +108,9 @@ module hnic_axi_write #(
     hnic_skid #(.WIDTH(AW_W)) u_aw (
         .clk(clk), .rst(rst),
         .in_valid(accept), .in_ready(slice_ready),
-        .in_data({from_data, from_data ? data_aw_addr : cpl_aw_addr, len, from_data ? BUS_LOG2[2:0] : cpl_aw_size}),
+        .in_data({from_data, from_data ? data_aw_addr : cpl_aw_addr, len, from_data ? BUS_LOG2[2:0] : cpl_aw_size, bytes}),
         .out_valid(m_axi_awvalid), .out_ready(m_axi_awready),
-        .out_data({id_bit, m_axi_awaddr, m_axi_awlen, m_axi_awsize})
+        .out_data({id_bit, m_axi_awaddr, m_axi_awlen, m_axi_awsize, m_axi_awuser})
     );
 
     // ---- data, in the order of the addresses ----

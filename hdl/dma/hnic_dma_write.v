@@ -41,6 +41,7 @@ module hnic_dma_write #(
     input  wire                aw_ready,
     output wire [ADDR_W-1:0]   aw_addr,
     output wire [7:0]          aw_len,
+    output wire [12:0]         aw_bytes,     // that the burst writes
     output wire                w_valid,
     input  wire                w_ready,
     output wire [DATA_W-1:0]   w_data,
@@ -71,8 +72,10 @@ module hnic_dma_write #(
     reg               aw_valid_q;
     reg  [ADDR_W-1:0] aw_addr_q;
     reg  [12:0]       aw_beats_q;
+    reg  [12:0]       aw_bytes_q;
 
     wire        bursts_ready, expect_ready;
+    wire        cut_user;  // nothing goes along here
     wire [12:0] span = cut_bytes + {{13 - OFF_W{1'b0}}, cut_addr[OFF_W-1:0]};
     wire [12:0] beats = (span + LAST_BYTE) >> OFF_W;
     wire        empty = cut_bytes == 13'd0;
@@ -82,13 +85,15 @@ module hnic_dma_write #(
     hnic_axi_split #(.ADDR_W(ADDR_W), .LEN_W(16), .BURST_BYTES(BURST_BYTES)) u_split (
         .clk(clk), .rst(rst),
         .in_valid(place_valid), .in_ready(place_ready),
-        .in_addr(place_addr[ADDR_W-1:0]), .in_len(place_bytes), .in_last(place_last),
-        .out_valid(cut_valid), .out_ready(cut_ready), .out_addr(cut_addr), .out_bytes(cut_bytes), .out_last(cut_last)
+        .in_addr(place_addr[ADDR_W-1:0]), .in_len(place_bytes), .in_last(place_last), .in_user(1'b0),
+        .out_valid(cut_valid), .out_ready(cut_ready), .out_addr(cut_addr), .out_bytes(cut_bytes), .out_last(cut_last),
+        .out_user(cut_user)
     );
 
     assign aw_valid = aw_valid_q;
     assign aw_addr  = aw_addr_q;
     assign aw_len   = aw_beats_q[7:0] - 8'd1;
+    assign aw_bytes = aw_bytes_q;
 
     always @(posedge clk) begin
         if (aw_ready) aw_valid_q <= 1'b0;
@@ -96,6 +101,7 @@ module hnic_dma_write #(
             aw_valid_q <= 1'b1;
             aw_addr_q  <= cut_addr;
             aw_beats_q <= beats;
+            aw_bytes_q <= cut_bytes;
         end
         if (rst) aw_valid_q <= 1'b0;
     end
@@ -150,7 +156,7 @@ module hnic_dma_write #(
         .level()
     );
 
-    wire unused = &{1'b0, place_addr, aw_beats_q[12:8], answers_ready};
+    wire unused = &{1'b0, place_addr, aw_beats_q[12:8], answers_ready, cut_user};
 
 `ifdef HNIC_CHECKS
     always @(posedge clk) begin

@@ -104,7 +104,6 @@ module hnic_scatter #(
             pos_q       <= FULL;
             kept_last_q <= 1'b0;
         end
-        if (frame_end && !all_taken) pos_q <= FULL;
         if (rst) begin
             mix_valid_q <= 1'b0;
             inside_q    <= 1'b0;

@@ -24,7 +24,7 @@ module hnic_rx_frame #(
 ) (
     input  wire                clk,
     input  wire                rst,
-    input  wire                in_start,   // a frame begins; a word in the same cycle ends the one before, with in_count <= 4
+    input  wire                in_start,   // a frame begins; a word in the same cycle ends the one before, with in_error
     input  wire [63:0]         in_time,    // of that frame, taken in the cycle after in_start
     input  wire [COOKIE_W-1:0] in_cookie,
     input  wire                in_valid,   // a word; outside a frame it means nothing
@@ -61,8 +61,10 @@ module hnic_rx_frame #(
     reg        held_q;        // the frame's newest word is held ..
     reg [63:0] held_data_q;   // .. here
     reg        tail_q;        // what is held is the frame's last word
-    reg        tail_good_q;
     reg [3:0]  tail_count_q;
+    reg        ended_q;       // the last word ended a frame ..
+    reg        fine_q;        // .. and there is nothing wrong with it but maybe the FCS
+    reg        wrong_length_q;
 
     wire        word = active_q && in_valid;
     wire [13:0] total = {words_q, 3'd0} + {10'd0, in_count};
@@ -70,13 +72,13 @@ module hnic_rx_frame #(
     wire        short_end = total < SHORTEST;
     wire        wrong_length = too_long || (short_end && !in_error);
     wire        finish = word && (in_end || too_long);
-    wire        spill = in_count > FCS;
-    wire        ends_held = finish && !spill;
+    wire        spill = finish && in_count > FCS;
+    wire        ends_held = finish && in_count <= FCS;
 
     wire [31:0] crc_next;
     wire [63:0] wanted = in_count[3] ? ~64'd0 : ~(~64'd0 << {in_count[2:0], 3'b000});
     hnic_crc32 u_crc (.crc_in(crc_q), .data(in_data & wanted), .count(in_count), .crc_out(crc_next));
-    wire        good = !too_long && !short_end && !in_error && crc_next == CRC_GOOD;
+    wire        good = fine_q && crc_q == CRC_GOOD;  // a cycle late, to keep the CRC's path short
 
     always @(posedge clk) begin : frame
         if (word) begin
@@ -85,9 +87,11 @@ module hnic_rx_frame #(
             words_q     <= words_q + 11'd1;
             crc_q       <= crc_next;
         end
-        tail_q       <= finish && spill;
-        tail_good_q  <= good;
-        tail_count_q <= in_count - FCS;
+        tail_q         <= spill;
+        tail_count_q   <= in_count - FCS;
+        ended_q        <= finish;
+        fine_q         <= finish && !too_long && !short_end && !in_error;
+        wrong_length_q <= wrong_length;
         if (in_start) begin
             active_q <= 1'b1;
             words_q  <= 11'd0;
@@ -99,11 +103,12 @@ module hnic_rx_frame #(
             active_q <= 1'b0;
             held_q   <= 1'b0;
             tail_q   <= 1'b0;
+            ended_q  <= 1'b0;
         end
     end
 
     reg                start_q;
-    reg                out_valid_q, out_last_q, out_good_q;
+    reg                out_valid_q, out_last_q, out_tail_q, out_tail_good_q;
     reg [63:0]         out_data_q;
     reg [3:0]          out_count_q;
     reg [63:0]         out_time_q;
@@ -114,27 +119,28 @@ module hnic_rx_frame #(
     assign out_data      = out_data_q;
     assign out_count     = out_count_q;
     assign out_last      = out_last_q;
-    assign out_good      = out_good_q;
+    assign out_good      = out_tail_q ? out_tail_good_q : good;
     assign out_time      = out_time_q;
     assign out_cookie    = out_cookie_q;
     assign stat_fcs_errs = stat_fcs_errs_q;
     assign stat_len_errs = stat_len_errs_q;
-    assign status_busy   = active_q || tail_q || out_valid_q || stat_fcs_errs_q || stat_len_errs_q;
+    assign status_busy   = active_q || ended_q || out_valid_q || stat_fcs_errs_q || stat_len_errs_q;
 
     always @(posedge clk) begin : out
-        out_valid_q <= tail_q || (held_q && word);
-        out_data_q  <= held_data_q;
-        out_count_q <= tail_q ? tail_count_q : ends_held ? in_count + FCS : 4'd8;
-        out_last_q  <= tail_q || ends_held;
-        out_good_q  <= tail_q ? tail_good_q : ends_held && good;
+        out_valid_q     <= tail_q || (held_q && word);
+        out_data_q      <= held_data_q;
+        out_count_q     <= tail_q ? tail_count_q : ends_held ? in_count + FCS : 4'd8;
+        out_last_q      <= tail_q || ends_held;
+        out_tail_q      <= tail_q;
+        out_tail_good_q <= good;
         // A cycle after the start the last word of the frame before has left.
         start_q <= in_start;
         if (start_q) begin
             out_time_q   <= in_time;
             out_cookie_q <= in_cookie;
         end
-        stat_fcs_errs_q <= finish && !wrong_length && !good;
-        stat_len_errs_q <= finish && wrong_length;
+        stat_fcs_errs_q <= ended_q && !wrong_length_q && !good;
+        stat_len_errs_q <= ended_q && wrong_length_q;
         if (rst) begin
             start_q         <= 1'b0;
             out_valid_q     <= 1'b0;
@@ -149,12 +155,12 @@ module hnic_rx_frame #(
             $display("CHECK %m: a word within a frame is not full");
             $finish;
         end
-        if (!rst && in_start && active_q && !finish) begin
+        if (!rst && in_start && active_q && !word) begin
             $display("CHECK %m: a frame starts within another");
             $finish;
         end
-        if (!rst && start_q && tail_q) begin
-            $display("CHECK %m: a frame takes the time of the one behind it");
+        if (!rst && in_start && word && (!in_error || spill)) begin
+            $display("CHECK %m: a frame ends well where another starts");
             $finish;
         end
     end

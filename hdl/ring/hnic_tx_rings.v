@@ -35,7 +35,7 @@ module hnic_tx_rings #(
     parameter BURST = 8,
     parameter MAX_FRAME = 9600,
     parameter DONE = 16,
-    parameter WRITES = 16,
+    parameter WRITES = 32,
     parameter QUEUE_W = QUEUES > 1 ? $clog2(QUEUES) : 1  // derived, do not set
 ) (
     input  wire                 clk, rst, quiesce,
@@ -154,6 +154,7 @@ module hnic_tx_rings #(
 
             hnic_tx_bucket u_bucket (
                 .clk(clk), .rst(rst), .cfg_rate(cfg_rate[g*24 +: 24]), .cfg_burst(cfg_burst[g*24 +: 24]),
+                .status_active(status_active[g]), .start(start[g]),
                 .charge(charge_valid && charge_queue == ME[QUEUE_W-1:0]), .charge_bytes(charge_bytes),
                 .allowed(allowed[g]), .status_full(bucket_full[g])
             );

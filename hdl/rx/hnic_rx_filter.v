@@ -81,12 +81,12 @@ module hnic_rx_filter #(
     // ---- second and third: type or length ----
     wire [15:0] outer = {in_data[39:32], in_data[47:40]};
     wire [15:0] inner = {in_data[7:0], in_data[15:8]};
-    wire        tagged = tag_q && (!at_inner || !in_last || in_count >= 4'd2);  // its inner type is there, too
-    wire [15:0] field = at_type ? outer : at_inner && tagged ? inner : type_q;
+    wire        has_tag = tag_q && (!at_inner || !in_last || in_count >= 4'd2);  // its inner type is there, too
+    wire [15:0] field = at_type ? outer : at_inner && has_tag ? inner : type_q;
 
     // ---- the end ----
     wire [15:0] len = {index_q, 3'd0} + {12'd0, in_count};
-    wire [15:0] payload = len - (!at_type && tagged ? HEADER_VLAN : HEADER);
+    wire [15:0] payload = len - (!at_type && has_tag ? HEADER_VLAN : HEADER);
     wire        header = !at_dest && len >= HEADER;
     wire        control = at_type ? outer == TYPE_CONTROL : control_q;
     wire        want = header && want_q && !control;
@@ -115,7 +115,7 @@ module hnic_rx_filter #(
                 control_q <= outer == TYPE_CONTROL;
                 tag_q     <= outer == TYPE_VLAN && !in_last;
             end
-            if (at_type || (at_inner && tagged)) type_q <= field;
+            if (at_type || (at_inner && has_tag)) type_q <= field;
         end
         if (rst) index_q <= 13'd0;
     end

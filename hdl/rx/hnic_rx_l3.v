@@ -47,11 +47,11 @@ module hnic_rx_l3 (
 
     wire       at_type = index_q == 2'd1;
     wire       at_inner = index_q == 2'd2;
-    wire       tagged = index_q[1] && tag_q && !(at_inner && in_last && in_count < 4'd2);
-    wire       give = in_valid && (at_inner ? !tagged : index_q == 2'd3);
-    wire       shift = rest_q ? rest_tag_q : tagged;  // 6 bytes of hold_q are wanted, else 2
+    wire       has_tag = index_q[1] && tag_q && !(at_inner && in_last && in_count < 4'd2);
+    wire       give = in_valid && (at_inner ? !has_tag : index_q == 2'd3);
+    wire       shift = rest_q ? rest_tag_q : has_tag;  // 6 bytes of hold_q are wanted, else 2
 
-    wire [4:0] have = (tagged ? 5'd6 : 5'd2) + {1'b0, in_count};
+    wire [4:0] have = (has_tag ? 5'd6 : 5'd2) + {1'b0, in_count};
     wire       beyond = have > 5'd8 && index_q != 2'd0;
     wire [4:0] rest = have - 5'd8;
 
@@ -76,19 +76,16 @@ module hnic_rx_l3 (
         if (in_valid) begin
             index_q      <= in_last ? 2'd0 : index_q == 2'd3 ? index_q : index_q + 2'd1;
             hold_q       <= in_data[63:16];
-            rest_tag_q   <= tagged;
+            rest_tag_q   <= has_tag;
             rest_count_q <= beyond ? rest[3:0] : 4'd0;
-            if (index_q == 2'd0) begin
-                type_q <= 16'd0;
-                tag_q  <= 1'b0;
-            end
+            if (index_q == 2'd0) type_q <= 16'd0;
             if (at_type) begin
                 type_q  <= {in_data[39:32], in_data[47:40]};
                 tci_q   <= {in_data[55:48], in_data[63:56]};
                 tag_q   <= {in_data[39:32], in_data[47:40]} == TYPE_VLAN && !in_last;
                 strip_q <= cfg_vlan_strip;
             end
-            if (at_inner && tagged) type_q <= {in_data[7:0], in_data[15:8]};
+            if (at_inner && has_tag) type_q <= {in_data[7:0], in_data[15:8]};
         end
         if (rst) begin
             index_q <= 2'd0;

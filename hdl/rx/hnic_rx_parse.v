@@ -18,7 +18,7 @@ module hnic_rx_parse (
     input  wire        rst,
     input  wire        in_valid,
     input  wire [63:0] in_data,    // bits 63:56 are the first byte
-    input  wire [3:0]  in_count,   // 0..8
+    input  wire [3:0]  in_count,   // 0..8, 8 but in the last words
     input  wire        in_first,
     input  wire        in_last,
     input  wire [15:0] in_type,
@@ -54,7 +54,7 @@ module hnic_rx_parse (
     localparam [2:0]  STEP_V6_PORTS = 3'd4;
 
     // ---- this word ----
-    reg  [12:0] index_q;  // of the next word
+    reg  [12:0] index_q;  // of the next word, stays at its maximum
     reg         v4_q, v6_q;
     reg  [3:0]  start_q;  // the datagram's first 32-bit word
     reg  [16:0] stop_q;   // byte behind the datagram
@@ -131,7 +131,7 @@ module hnic_rx_parse (
     always @(posedge clk) begin : word
         valid_q <= in_valid;
         if (in_valid) begin
-            index_q <= index + 13'd1;
+            index_q <= &index ? index : index + 13'd1;
             v4_q    <= v4;
             v6_q    <= v6;
             start_q <= start;
@@ -141,7 +141,7 @@ module hnic_rx_parse (
             raw_q   <= in_frame;
             ip_q    <= {v4 && upper < ports_at, v4 && lower < ports_at};
             l4_q    <= {{4{upper_l4}}, {4{lower_l4}}} & in_datagram & in_frame;
-            len_q   <= pos + {13'd0, in_count};
+            len_q   <= (in_first ? 17'd0 : len_q) + {13'd0, in_count};  // an empty word may follow the frame's end
             front_q <= in_front;
             if (in_first) frag_q <= first_v4 && in_data[13:0] != 14'd0;  // more fragments, or an offset
             if (in_first) proto_q <= in_data[15:8];

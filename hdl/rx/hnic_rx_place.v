@@ -166,7 +166,7 @@ module hnic_rx_place #(
             bufs_q <= bufs_q + 1'b1;
             head_q <= next + 16'd1;
         end
-        if (reading && place_ready) left_q <= left_q - len;
+        if (reading && place_valid && place_ready) left_q <= left_q - len;
         if (state_q == ST_READ && one_buf && !rd_error)
             buf_id_q <= rd_data[`HNIC_RXD_BUF_ID_LSB +: `HNIC_RXD_BUF_ID_W];
         if (rst) state_q <= ST_IDLE;

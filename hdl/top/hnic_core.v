@@ -61,6 +61,7 @@ module hnic_core #(
     output wire                    m_axi_awlock,
     output wire [3:0]              m_axi_awcache,
     output wire [2:0]              m_axi_awprot,
+    output wire [12:0]             m_axi_awuser,  // bytes written
     output wire                    m_axi_awvalid,
     input  wire                    m_axi_awready,
     output wire [AXI_DATA_W-1:0]   m_axi_wdata,
@@ -158,7 +159,9 @@ module hnic_core #(
     wire [128*RX_QUEUE_W-1:0] cfg_rss_table;
     wire        read_idle, write_idle, data_idle;
 
-    assign mac_rst = core_rst;
+    wire        csr_pause;
+    assign mac_rst   = core_rst;
+    assign cfg_pause = csr_pause && !quiesce;  // a reset does not wait for the link partner
 
     hnic_axil #(.ADDR_W(AXIL_ADDR_W)) u_axil (
         .clk(clk), .rst(rst),
@@ -177,7 +180,7 @@ module hnic_core #(
     ) u_csr (
         .clk(clk), .rst(rst),
         .wr_en(wr_en), .wr_addr(wr_addr), .wr_data(wr_data), .rd_en(rd_en), .rd_addr(rd_addr), .rd_data(rd_csr),
-        .cfg_enable(cfg_enable), .cfg_ifg(cfg_ifg), .cfg_pause(cfg_pause), .cfg_mac(cfg_mac), .cfg_promisc(cfg_promisc),
+        .cfg_enable(cfg_enable), .cfg_ifg(cfg_ifg), .cfg_pause(csr_pause), .cfg_mac(cfg_mac), .cfg_promisc(cfg_promisc),
         .cfg_allmulti(cfg_allmulti), .cfg_broadcast(cfg_broadcast), .cfg_vlan_strip(cfg_vlan_strip), .cfg_rss(cfg_rss),
         .cfg_mc_hash(cfg_mc_hash),
         .reset_request(reset_request), .reset_done(reset_done), .status_busy(core_busy), .status_paused(status_paused),
@@ -226,12 +229,16 @@ module hnic_core #(
     wire [RX_QUEUES*32-1:0] rxq_drops;
     wire [15:0]             rxq_doorbell_tail;
     wire                    rx_irq_busy;
+    wire [RX_QUEUES*24-1:0] rxq_rate, rxq_burst;  // receive queues have neither rate nor priority
+    wire [RX_QUEUES*3-1:0]  rxq_prio;
+    wire unused_shape = &{1'b0, rxq_rate, rxq_burst, rxq_prio};
 
     hnic_csr_queues #(.QUEUES(RX_QUEUES), .BASE(`HNIC_RXQ_BASE), .VECTOR(8'd1), .TX(0)) u_csr_rxq (
         .clk(clk), .rst(core_rst), .tick(tick),
         .wr_en(wr_en), .wr_addr(wr_addr), .wr_data(wr_data), .rd_en(rd_en), .rd_addr(rd_addr), .rd_data(rd_rxq),
         .cfg_enable(rxq_enable), .cfg_reset(rxq_reset), .cfg_base(rxq_base), .cfg_size(rxq_size),
-        .cfg_cpl_base(rxq_cpl_base), .cfg_cpl_size(rxq_cpl_size), .cfg_rate(), .cfg_burst(), .cfg_prio(),
+        .cfg_cpl_base(rxq_cpl_base), .cfg_cpl_size(rxq_cpl_size), 
+        .cfg_rate(rxq_rate), .cfg_burst(rxq_burst), .cfg_prio(rxq_prio),
         .doorbell(rxq_doorbell), .doorbell_tail(rxq_doorbell_tail), .reset_done(rxq_reset_done),
         .status_active(rxq_active), .status_error(rxq_error), .status_tail(rxq_tail), .status_head(rxq_head),
         .status_cpl_head(rxq_cpl_head), .error_status(rxq_error_status), .error_index(rxq_error_index),
@@ -314,6 +321,7 @@ module hnic_core #(
     wire [AXI_ADDR_W-1:0]   cpl_aw_addr, data_aw_addr;
     wire [7:0]              cpl_aw_len, data_aw_len;
     wire [2:0]              cpl_aw_size;
+    wire [12:0]             data_aw_bytes;
     wire [AXI_DATA_W-1:0]   cpl_w_data, data_w_data;
     wire [AXI_DATA_W/8-1:0] cpl_w_strb, data_w_strb;
 
@@ -323,11 +331,12 @@ module hnic_core #(
         .cpl_aw_size(cpl_aw_size), .cpl_w_valid(cpl_w_valid), .cpl_w_ready(cpl_w_ready), .cpl_w_data(cpl_w_data),
         .cpl_w_strb(cpl_w_strb), .cpl_b_valid(cpl_b_valid),
         .data_aw_valid(data_aw_valid), .data_aw_ready(data_aw_ready), .data_aw_addr(data_aw_addr), .data_aw_len(data_aw_len),
+        .data_aw_bytes(data_aw_bytes),
         .data_w_valid(data_w_valid), .data_w_ready(data_w_ready), .data_w_data(data_w_data), .data_w_strb(data_w_strb),
         .data_b_valid(data_b_valid), .b_error(b_error), .status_idle(write_idle), .stat_axi_wr_errs(stat_axi_wr_errs),
         .m_axi_awid(m_axi_awid), .m_axi_awaddr(m_axi_awaddr), .m_axi_awlen(m_axi_awlen), .m_axi_awsize(m_axi_awsize),
         .m_axi_awburst(m_axi_awburst), .m_axi_awlock(m_axi_awlock), .m_axi_awcache(m_axi_awcache),
-        .m_axi_awprot(m_axi_awprot), .m_axi_awvalid(m_axi_awvalid), .m_axi_awready(m_axi_awready),
+        .m_axi_awprot(m_axi_awprot), .m_axi_awuser(m_axi_awuser), .m_axi_awvalid(m_axi_awvalid), .m_axi_awready(m_axi_awready),
         .m_axi_wdata(m_axi_wdata), .m_axi_wstrb(m_axi_wstrb), .m_axi_wlast(m_axi_wlast),
         .m_axi_wvalid(m_axi_wvalid), .m_axi_wready(m_axi_wready),
         .m_axi_bid(m_axi_bid), .m_axi_bresp(m_axi_bresp), .m_axi_bvalid(m_axi_bvalid), .m_axi_bready(m_axi_bready)
@@ -440,7 +449,7 @@ module hnic_core #(
         .in_valid(pipe_valid), .in_ready(pipe_ready), .in_data(pipe_data), .in_count(pipe_count), .in_last(pipe_last),
         .ar_valid(rxd_ar_valid), .ar_ready(rxd_ar_ready), .ar_addr(rxd_ar_addr), .ar_len(rxd_ar_len), .ar_bytes(rxd_ar_bytes),
         .r_valid(rxd_r_valid), .r_data(r_data), .r_error(r_error),
-        .aw_valid(data_aw_valid), .aw_ready(data_aw_ready), .aw_addr(data_aw_addr), .aw_len(data_aw_len),
+        .aw_valid(data_aw_valid), .aw_ready(data_aw_ready), .aw_addr(data_aw_addr), .aw_len(data_aw_len), .aw_bytes(data_aw_bytes),
         .w_valid(data_w_valid), .w_ready(data_w_ready), .w_data(data_w_data), .w_strb(data_w_strb),
         .b_valid(data_b_valid), .b_error(b_error),
         .cpl_valid(rx_cpl_valid), .cpl_ready(rx_cpl_ready), .cpl_addr(rx_cpl_addr), .cpl_record(rx_cpl_record),
@@ -453,6 +462,8 @@ module hnic_core #(
     assign status_busy = core_busy || axil_busy;
 
 `ifdef HNIC_CHECKS
+    wire [8:0] axi_broken;
+    wire unused_checks = &{1'b0, axi_broken};
     hnic_axi_check #(
         .DATA_W(AXI_DATA_W), .ADDR_W(AXI_ADDR_W), .ID_W(AXI_ID_W), .RD_LIMIT(RD_OUTSTANDING), .WR_LIMIT(WR_OUTSTANDING)
     ) u_axi_check (
@@ -465,7 +476,7 @@ module hnic_core #(
         .m_axi_arid(m_axi_arid), .m_axi_araddr(m_axi_araddr), .m_axi_arlen(m_axi_arlen), .m_axi_arsize(m_axi_arsize),
         .m_axi_arburst(m_axi_arburst), .m_axi_aruser(m_axi_aruser), .m_axi_arvalid(m_axi_arvalid), .m_axi_arready(m_axi_arready),
         .m_axi_rid(m_axi_rid), .m_axi_rdata(m_axi_rdata), .m_axi_rresp(m_axi_rresp), .m_axi_rlast(m_axi_rlast),
-        .m_axi_rvalid(m_axi_rvalid), .m_axi_rready(m_axi_rready), .broken()
+        .m_axi_rvalid(m_axi_rvalid), .m_axi_rready(m_axi_rready), .broken(axi_broken)
     );
 `endif
 endmodule

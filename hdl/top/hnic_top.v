@@ -58,6 +58,7 @@ module hnic_top #(
     output wire                    m_axi_awlock,
     output wire [3:0]              m_axi_awcache,
     output wire [2:0]              m_axi_awprot,
+    output wire [12:0]             m_axi_awuser,  // bytes written
     output wire                    m_axi_awvalid,
     input  wire                    m_axi_awready,
     output wire [AXI_DATA_W-1:0]   m_axi_wdata,
@@ -134,7 +135,7 @@ module hnic_top #(
         .s_axil_rvalid(s_axil_rvalid), .s_axil_rready(s_axil_rready), .m_axi_awid(m_axi_awid),
         .m_axi_awaddr(m_axi_awaddr), .m_axi_awlen(m_axi_awlen), .m_axi_awsize(m_axi_awsize),
         .m_axi_awburst(m_axi_awburst), .m_axi_awlock(m_axi_awlock), .m_axi_awcache(m_axi_awcache),
-        .m_axi_awprot(m_axi_awprot), .m_axi_awvalid(m_axi_awvalid), .m_axi_awready(m_axi_awready),
+        .m_axi_awprot(m_axi_awprot), .m_axi_awuser(m_axi_awuser), .m_axi_awvalid(m_axi_awvalid), .m_axi_awready(m_axi_awready),
         .m_axi_wdata(m_axi_wdata), .m_axi_wstrb(m_axi_wstrb), .m_axi_wlast(m_axi_wlast), .m_axi_wvalid(m_axi_wvalid),
         .m_axi_wready(m_axi_wready), .m_axi_bid(m_axi_bid), .m_axi_bresp(m_axi_bresp), .m_axi_bvalid(m_axi_bvalid),
         .m_axi_bready(m_axi_bready), .m_axi_arid(m_axi_arid), .m_axi_araddr(m_axi_araddr), .m_axi_arlen(m_axi_arlen),

@@ -100,6 +100,7 @@ module hnic_tb #(
     wire                      dut_m_axi_awlock;
     wire [3:0]                dut_m_axi_awcache;
     wire [2:0]                dut_m_axi_awprot;
+    wire [12:0]               dut_m_axi_awuser;
     wire                      dut_m_axi_awvalid;
     wire [AXI_DATA_W-1:0]     dut_m_axi_wdata;
     wire [AXI_DATA_W/8-1:0]   dut_m_axi_wstrb;
@@ -136,6 +137,7 @@ module hnic_tb #(
     reg                       m_axi_awlock;
     reg  [3:0]                m_axi_awcache;
     reg  [2:0]                m_axi_awprot;
+    reg  [12:0]               m_axi_awuser;
     reg                       m_axi_awvalid;
     reg  [AXI_DATA_W-1:0]     m_axi_wdata;
     reg  [AXI_DATA_W/8-1:0]   m_axi_wstrb;
@@ -171,6 +173,7 @@ module hnic_tb #(
         m_axi_awlock   <= dut_m_axi_awlock;
         m_axi_awcache  <= dut_m_axi_awcache;
         m_axi_awprot   <= dut_m_axi_awprot;
+        m_axi_awuser   <= dut_m_axi_awuser;
         m_axi_awvalid  <= dut_m_axi_awvalid;
         m_axi_wdata    <= dut_m_axi_wdata;
         m_axi_wstrb    <= dut_m_axi_wstrb;
@@ -237,6 +240,7 @@ module hnic_tb #(
         .m_axi_awlock       (dut_m_axi_awlock),
         .m_axi_awcache      (dut_m_axi_awcache),
         .m_axi_awprot       (dut_m_axi_awprot),
+        .m_axi_awuser       (dut_m_axi_awuser),
         .m_axi_awvalid      (dut_m_axi_awvalid),
         .m_axi_awready      (m_axi_awready),
         .m_axi_wdata        (dut_m_axi_wdata),

@@ -47,7 +47,7 @@ module xgmii_player #(
         .in_valid(valid), .in_ready(ready), .in_data(chunk[64*at_q[5:3] +: 64]),
         .in_count(last ? left[3:0] : 4'd8), .in_last(last), .in_user(key),
         .xgmii_txd(rxd), .xgmii_txc(rxc), .wire_valid(), .wire_user(rx_key),
-        .sent(), .sent_time(), .sent_bytes(), .sent_user(), .status_busy(mac_busy)
+        .sent(), .sent_time(), .sent_bytes(), .status_busy(mac_busy)
     );
     assign status_busy = valid || mac_busy;
 endmodule

@@ -23,18 +23,18 @@ module xgmii_recorder #(
     reg [63:0]  start_ps;
     reg [31:0]  key;
     reg [31:0]  frames = 32'd0;
-    reg         inside = 1'b0;
+    reg         recording = 1'b0;
 
     wire [15:0]  at = key_valid ? 16'd0 : words;
     wire [511:0] chunk = at[2:0] == 3'd0 ? {448'd0, txd} : chunk_q | ({448'd0, txd} << {at[2:0], 6'd0});
-    wire         over = inside && !key_valid && txc != 8'd0;
+    wire         over = recording && !key_valid && txc != 8'd0;
 
     always @(posedge clk) begin
-        if (key_valid || inside) begin
+        if (key_valid || recording) begin
             chunk_q           <= chunk;
             chunks[at[10:3]]  <= chunk;
             words             <= at + 16'd1;
-            inside            <= !over;
+            recording            <= !over;
         end
         if (key_valid) begin
             start_ps <= $time;

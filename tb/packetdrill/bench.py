@@ -13,7 +13,7 @@ from pyhost.packetdrill import ast
 from pyhost.packetdrill.machine import DEVICE, HOST_MAC, Machine
 from pyhost.packetdrill.run import ScriptRun
 from pyhost.packetdrill.settings import Settings
-from pyhost.uapi.ethernet import ETH_HLEN, PACKET_OUTGOING
+from pyhost.uapi.ethernet import ETH_HLEN, ETH_ZLEN, PACKET_OUTGOING
 from tb.capture import WireCapture
 from tb.packetdrill.job import FAIL, OK, Job, Outcome
 from tb.pcapng import INBOUND, OUTBOUND, PcapngWriter
@@ -47,7 +47,7 @@ class PortWire:
             self._clock.call_at(self._port.busy_until, self._transmit)
 
     def _transmit(self) -> None:
-        free_at = self._port.transmit(self._waiting.popleft(), 0)
+        free_at = self._port.transmit(self._waiting.popleft().ljust(ETH_ZLEN, b"\0"), 0)
         if self._waiting:
             self._clock.call_at(free_at, self._transmit)
 

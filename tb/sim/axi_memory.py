@@ -72,10 +72,12 @@ class AxiHostMemory:
         return watched
 
     def _check_read(self, ar: Any) -> None:
-        """`aruser` says how many bytes of the burst the NIC will use; it is checked to the byte."""
+        """`aruser` says how many bytes of the burst the NIC will use, `awuser` how many it writes;
+        both are checked to the byte.
+        """
         self.read_bursts += 1
         self._check(int(ar.araddr), int(ar.aruser), False)
 
     def _check_write(self, aw: Any) -> None:
         self.write_bursts += 1
-        self._check(int(aw.awaddr), (int(aw.awlen) + 1) << int(aw.awsize), True)
+        self._check(int(aw.awaddr), int(aw.awuser), True)

@@ -1,13 +1,13 @@
 """The whole card with memory, wire and driver around it.
 
-Memory and MMIO are cocotbext-axi's, the wire is cocotbext-eth's. What the card reads and writes is
-checked to the byte: only rings and segments that the driver gave to it.
+Memory and MMIO are cocotbext-axi's, the wire is cocotbext-eth's, both ways. What the card reads and
+writes is checked to the byte: only rings, segments and buffers that the driver gave to it.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import cocotb
@@ -16,65 +16,46 @@ from cocotb.queue import Queue
 from cocotb.simtime import get_sim_time
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
-from cocotbext.eth import XgmiiSink
+from cocotbext.eth import XgmiiFrame, XgmiiSink, XgmiiSource
 
 from pyhost.drivers.net.hnic import hnic_regs as r
 from tests.hdl.bench import PERIOD_NS, seeded
+from tests.hdl.card_rings import RxRing, TxRing
 
-__all__ = ["BAD", "CPL_RING", "PERIOD_PS", "RING", "Card", "cycles", "descriptor"]
+__all__ = ["BAD", "MAC", "PERIOD_PS", "Card", "cycles"]
 
 RAM_BYTES = 1 << 22
-RING = 0x10040  # 64-byte aligned only, so that the ring crosses 4 KiB at an odd place
-CPL_RING = 0x30040
-DATA = 0x100000
+DATA = 0x220000
 PERIOD_PS = round(PERIOD_NS * 1000)
-BAD = 0x3FF000  # reads of this page are answered with SLVERR
+BAD = 0x3FF000  # accesses to this page are answered with SLVERR
 XGMII_IDLE = 0x0707070707070707
+MAC = bytes.fromhex("020000000001")
+READ, WRITE = 1, 2
 
 
-def descriptor(
-    addr: int,
-    length: int,
-    *,
-    sop: bool,
-    eop: bool,
-    cookie: int,
-    csum: tuple[int, int] | None = None,
-) -> bytes:
-    """One TX descriptor, packed by the generated places."""
-    fields = [
-        (r.TXD_ADDR_LSB, addr),
-        (r.TXD_LEN_LSB, length),
-        (r.TXD_SOP_LSB, int(sop)),
-        (r.TXD_EOP_LSB, int(eop)),
-        (r.TXD_COOKIE_LSB, cookie),
-    ]
-    if csum is not None:
-        fields += [
-            (r.TXD_CSUM_LSB, 1),
-            (r.TXD_CSUM_START_LSB, csum[0]),
-            (r.TXD_CSUM_OFFSET_LSB, csum[1]),
-        ]
-    return sum(value << lsb for lsb, value in fields).to_bytes(r.TXD_BYTES, "little")
-
-
-class FaultyRam(AxiRam):
-    """A RAM whose last page cannot be read."""
+class FaultyRam(AxiRam):  # type: ignore[misc]
+    """A RAM whose last page can be neither read nor written."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        good = self.read_if._read
+        good_read, good_write = self.read_if._read, self.write_if._write
 
         async def read(address: int, length: int) -> bytes:
             if address >= BAD:
                 raise RuntimeError("no such memory")
-            return bytes(await good(address, length))
+            return bytes(await good_read(address, length))
+
+        async def write(address: int, data: bytes) -> None:
+            if address >= BAD:
+                raise RuntimeError("no such memory")
+            await good_write(address, data)
 
         self.read_if._read = read
+        self.write_if._write = write
 
 
 class Card:
-    """The card with memory, wire and driver around it."""
+    """The card with memory, wire and driver around it; `tx` and `rx` are its queues' rings."""
 
     def __init__(self, dut: Any, *, gated: bool = False, latency: int = 0) -> None:
         self.dut = dut
@@ -84,18 +65,19 @@ class Card:
         self.stops = 0
         self.allowed = bytearray(RAM_BYTES)
         self.mmio_busy = False
-        self.size_log2 = 6
-        self.tail = 0
-        self.consumed = 0
         self.next_data = DATA
+        self.tx = [TxRing(self, queue) for queue in range(int(dut.TX_QUEUES.value))]
+        self.rx = [RxRing(self, queue) for queue in range(int(dut.RX_QUEUES.value))]
         self.irqs: list[int] = []
         self.cookies: list[int] = []
 
     async def start(self) -> Card:
-        """Reset and bring-up."""
+        """Reset, and bring-up of the first TX queue."""
         dut = self.dut
         self.mmio_busy = True
         dut.rst.value = 1
+        dut.time_ns.value = 0
+        dut.s_wire_cookie.value = 0
         if self.gated:
             cocotb.start_soon(self._gated_clock())
         else:
@@ -105,30 +87,64 @@ class Card:
         self.mmio = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         self.ram = FaultyRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=RAM_BYTES)
         self.sink = XgmiiSink(dut.xgmii_txd, dut.xgmii_txc, dut.clk, dut.rst)
-        for model in (self.mmio, self.ram, self.sink):
+        self.source = XgmiiSource(dut.xgmii_rxd, dut.xgmii_rxc, dut.clk, dut.rst)
+        for model in (self.mmio, self.ram, self.sink, self.source):
             for part in ("write_if", "read_if"):
                 getattr(model, part, model).log.setLevel("WARNING")
         self.ram.write(0, self.rng.randbytes(RAM_BYTES))
-        self.ram.write(CPL_RING, bytes(r.TXC_BYTES << self.size_log2))
         self._hook(self.ram.read_if.ar_channel, self._check_read)
         self._hook(self.ram.write_if.aw_channel, self._check_write)
         # Write data is taken when it comes, as its address is.
         self.ram.write_if.w_channel.queue_occupancy_limit = 2 + self.latency
         cocotb.start_soon(self._watch())
+        cocotb.start_soon(self._tell_time())
         await cycles(4)
         dut.rst.value = 0
         await self.bring_up()
         return self
 
     async def bring_up(self) -> None:
-        self.tail = self.consumed = 0
-        q = r.TXQ_BASE
-        await self.write(q + r.Q_BASE_LO, RING)
-        await self.write(q + r.Q_SIZE, self.size_log2)
-        await self.write(q + r.Q_CPL_BASE_LO, CPL_RING)
-        await self.write(q + r.Q_CPL_SIZE, self.size_log2)
-        await self.write(q + r.Q_CTRL, 1 << r.Q_CTRL_ENABLE_LSB)
+        """Start the first TX queue and enable the card."""
+        await self.tx[0].start()
         await self.write(r.CTRL, 1 << r.CTRL_ENABLE_LSB)
+
+    async def bring_up_rx(self, queues: int = 1, buffers: int = 32, size: int = 2048) -> None:
+        """Start receive queues with buffers of `size` bytes, and the station address."""
+        await self.write(r.MAC_LO, int.from_bytes(MAC[:4], "little"))
+        await self.write(r.MAC_HI, int.from_bytes(MAC[4:], "little"))
+        for ring in self.rx[:queues]:
+            await ring.start()
+            for _ in range(buffers):
+                ring.post_buffer(size, self.rng.randrange(64))
+            await ring.doorbell()
+
+    # -- what the card may touch ------------------------------------------------------------------
+
+    def may_read(self, addr: int, size: int) -> None:
+        """The driver has given these bytes to be read."""
+        self._permit(addr, size, READ)
+
+    def may_write(self, addr: int, size: int) -> None:
+        """The driver has given these bytes to be written."""
+        self._permit(addr, size, WRITE)
+
+    def may_not_write(self, addr: int, size: int) -> None:
+        """The driver has taken a buffer back."""
+        self.allowed[addr : addr + size] = bytes(size)
+
+    def _permit(self, addr: int, size: int, what: int) -> None:
+        size = min(size, RAM_BYTES - addr)
+        self.allowed[addr : addr + size] = bytes([what]) * size
+
+    def _check_read(self, ar: Any) -> None:
+        addr, size = int(ar.araddr), int(ar.aruser)
+        asked = self.allowed[addr : addr + size]
+        assert addr >= BAD or asked.count(READ) == size, f"read of {addr:#x}, {size} bytes"
+
+    def _check_write(self, aw: Any) -> None:
+        addr, size = int(aw.awaddr), int(aw.awuser)
+        asked = self.allowed[addr : addr + size]
+        assert addr >= BAD or asked.count(WRITE) == size, f"write of {addr:#x}, {size} bytes"
 
     def _hook(self, channel: Any, check: Callable[[Any], None]) -> None:
         """Check each request of a channel; serve it `latency` cycles after it was made, with any
@@ -159,15 +175,6 @@ class Card:
             cocotb.start_soon(feed())
         channel.recv = delayed if self.latency else checked
 
-    def _check_read(self, ar: Any) -> None:
-        addr, size = int(ar.araddr), int(ar.aruser)
-        assert addr >= BAD or not self.allowed.count(0, addr, addr + size), (hex(addr), size)
-
-    def _check_write(self, aw: Any) -> None:
-        addr, size = int(aw.awaddr), int(aw.awlen) + 1 << int(aw.awsize)
-        assert addr >= CPL_RING
-        assert addr + size <= CPL_RING + (r.TXC_BYTES << self.size_log2)
-
     async def _gated_clock(self) -> None:
         """A clock that stops at once when the card says it may, as strictly as it can be done."""
         half = Timer(PERIOD_PS // 2, "ps")
@@ -175,7 +182,7 @@ class Card:
         running = True
         while True:
             await half
-            if not self.mmio_busy and self.dut.status_busy.value == 0:
+            if not self.mmio_busy and self.source.idle() and self.dut.status_busy.value == 0:
                 if running:
                     self._check_stop()
                 running = False
@@ -211,12 +218,20 @@ class Card:
             if self.dut.irq.value != 0:
                 self.irqs.append(int(self.dut.irq.value))
 
+    async def _tell_time(self) -> None:
+        """The time of day, as it will be at the next rising edge."""
+        while True:
+            await FallingEdge(self.dut.clk)
+            self.dut.time_ns.value = (now_ps() + PERIOD_PS // 2) // 1000
+
     async def write(self, offset: int, value: int) -> None:
+        """Write a register."""
         self.mmio_busy = True
         await self.mmio.write_dword(offset, value)
         self.mmio_busy = False
 
     async def read(self, offset: int) -> int:
+        """Read a register."""
         self.mmio_busy = True
         value = await self.mmio.read_dword(offset)
         self.mmio_busy = False
@@ -224,78 +239,33 @@ class Card:
 
     def place(self, data: bytes, misalign: int) -> int:
         """Put bytes into memory at a fresh address; what lies around them stays noise."""
+        if self.next_data + misalign + len(data) > BAD:
+            self.next_data = DATA
         addr = self.next_data + misalign
-        assert addr + len(data) < BAD
         self.ram.write(addr, data)
         self.next_data = (addr + len(data) + 127) & ~63
-        if self.next_data > BAD - 0x10000:
-            self.next_data = DATA
         return addr
 
-    def post(self, desc: bytes) -> None:
-        slot = self.tail & ((1 << self.size_log2) - 1)
-        place = RING + slot * r.TXD_BYTES
-        self.ram.write(place, desc)
-        self.allowed[place : place + r.TXD_BYTES] = b"\1" * r.TXD_BYTES
-        self.tail = (self.tail + 1) & 0xFFFF
-        raw = int.from_bytes(desc, "little")
-        addr = raw >> r.TXD_ADDR_LSB & ((1 << r.TXD_ADDR_W) - 1)
-        length = min(raw >> r.TXD_LEN_LSB & ((1 << r.TXD_LEN_W) - 1), RAM_BYTES - addr)
-        self.allowed[addr : addr + length] = b"\1" * length
+    async def receive(self, frame: bytes, cookie: int = 0) -> None:
+        """Put a frame on the wire to the card, padded to the least size."""
+        self.dut.s_wire_cookie.value = cookie
+        await self.source.send(XgmiiFrame.from_payload(frame))
 
-    def post_packet(
-        self,
-        segments: Sequence[tuple[int, bytes]],
-        cookie: int,
-        csum: tuple[int, int] | None = None,
-    ) -> None:
-        """A packet of (misalignment, bytes) segments."""
-        last = len(segments) - 1
-        for i, (misalign, data) in enumerate(segments):
-            addr = self.place(data, misalign)
-            self.post(
-                descriptor(addr, len(data), sop=i == 0, eop=i == last, cookie=cookie, csum=csum)
-            )
-
-    async def doorbell(self) -> None:
-        await self.write(r.TXQ_BASE + r.Q_DOORBELL, self.tail)
-
-    def completion(self) -> tuple[int, int, int] | None:
-        """The next (cookie, head, status), or None while the phase bit says it is not there."""
-        slot = self.consumed & ((1 << self.size_log2) - 1)
-        raw = int.from_bytes(self.ram.read(CPL_RING + slot * r.TXC_BYTES, r.TXC_BYTES), "little")
-        phase = raw >> r.TXC_PHASE_LSB & 1
-        if phase == (self.consumed >> self.size_log2) & 1:
-            return None
-        self.consumed += 1
-
-        def get(lsb: int, width: int) -> int:
-            return raw >> lsb & ((1 << width) - 1)
-
-        return (
-            get(r.TXC_COOKIE_LSB, r.TXC_COOKIE_W),
-            get(r.TXC_HEAD_LSB, r.TXC_HEAD_W),
-            get(r.TXC_STATUS_LSB, r.TXC_STATUS_W),
-        )
-
-    async def completions(self, count: int) -> list[tuple[int, int, int]]:
-        """Wait for `count` completions."""
-        found: list[tuple[int, int, int]] = []
+    async def until(self, over: Callable[[], bool], say: Callable[[], str]) -> None:
+        """Wait until `over()`; `say()` tells how far it came when that takes too long."""
         for _ in range(20_000):
-            while (entry := self.completion()) is not None:
-                found.append(entry)
-            if len(found) >= count:
-                return found
+            if over():
+                return
             await cycles(8)
-        raise AssertionError(f"{len(found)} of {count} completions")
+        raise AssertionError(say())
 
     async def settle(self) -> None:
         """Until nothing is in flight."""
-        for _ in range(20_000):
-            await cycles(8)
-            if self.dut.status_busy.value == 0:
-                return
-        raise AssertionError("the card stays busy")
+        await cycles(8)
+        await self.until(self._quiet, lambda: "the card stays busy")
+
+    def _quiet(self) -> bool:
+        return bool(self.source.idle()) and self.dut.status_busy.value == 0
 
     def frames(self) -> list[bytes]:
         """All frames so far, each with a good preamble and FCS, without the FCS."""

@@ -1,4 +1,4 @@
-"""Frames on the streams around the MAC: cutting them to words, and collecting what a receive MAC gives."""
+"""Frames on the streams around the MAC: cut to words, collected from a receive MAC."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def cookie_of(time: int) -> int:
 
 
 class SideBand:
-    """Gives `time_ns`, and on a receive MAC a cookie that belongs to the time, each cycle others."""
+    """Gives `time_ns` and, on a receive MAC, a cookie that belongs to it; others each cycle."""
 
     def __init__(self, dut: SimHandleBase, step: int = 7) -> None:
         self._dut: Any = dut
@@ -87,7 +87,7 @@ class Received:
 
 
 class RxMonitor:
-    """Collects the frames that a receive MAC gives and counts its pulses; `cycle` counts the clock."""
+    """Collects the frames of a receive MAC and counts its pulses; `cycle` counts the clock."""
 
     def __init__(self, dut: SimHandleBase) -> None:
         self._dut: Any = dut

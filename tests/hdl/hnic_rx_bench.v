@@ -15,7 +15,7 @@ module hnic_rx_bench #(
     parameter FRAMES = 64,
     parameter CPL_OUTSTANDING = 64,
     parameter QUEUE_W = QUEUES > 1 ? $clog2(QUEUES) : 1,  // derived, do not set
-    parameter COUNT_W = $clog2(DATA_W / 8) + 1            // derived, do not set,
+    parameter COUNT_W = $clog2(DATA_W / 8) + 1,           // derived, do not set
     parameter ID_W = 4
 ) (
     input  wire                 clk,
@@ -78,6 +78,7 @@ module hnic_rx_bench #(
     output wire                m_axi_awlock,
     output wire [3:0]          m_axi_awcache,
     output wire [2:0]          m_axi_awprot,
+    output wire [12:0]         m_axi_awuser,
     output wire                m_axi_awvalid,
     input  wire                m_axi_awready,
     output wire [DATA_W-1:0]   m_axi_wdata,
@@ -100,6 +101,7 @@ module hnic_rx_bench #(
     wire [ADDR_W-1:0] ar_addr, aw_addr, cpl_aw_addr;
     wire [63:0]       cpl_addr;
     wire [7:0]        ar_len, aw_len, cpl_aw_len;
+    wire [12:0]       aw_bytes;
     wire [12:0]       ar_bytes;
     wire [2:0]        cpl_aw_size;
     wire [DATA_W-1:0] r_data, w_data, cpl_w_data;
@@ -123,7 +125,7 @@ module hnic_rx_bench #(
         .in_data(in_data), .in_count(in_count), .in_last(in_last),
         .ar_valid(ar_valid), .ar_ready(ar_ready), .ar_addr(ar_addr), .ar_len(ar_len), .ar_bytes(ar_bytes),
         .r_valid(r_valid), .r_data(r_data), .r_error(r_error),
-        .aw_valid(aw_valid), .aw_ready(aw_ready), .aw_addr(aw_addr), .aw_len(aw_len),
+        .aw_valid(aw_valid), .aw_ready(aw_ready), .aw_addr(aw_addr), .aw_len(aw_len), .aw_bytes(aw_bytes),
         .w_valid(w_valid), .w_ready(w_ready), .w_data(w_data), .w_strb(w_strb), .b_valid(b_valid), .b_error(b_error),
         .cpl_valid(cpl_valid), .cpl_ready(cpl_ready), .cpl_addr(cpl_addr), .cpl_record(cpl_record),
         .cpl_done(cpl_done), .cpl_error(cpl_error)
@@ -145,12 +147,12 @@ module hnic_rx_bench #(
         .cpl_aw_size(cpl_aw_size),
         .cpl_w_valid(cpl_w_valid), .cpl_w_ready(cpl_w_ready), .cpl_w_data(cpl_w_data), .cpl_w_strb(cpl_w_strb),
         .cpl_b_valid(cpl_b_valid),
-        .data_aw_valid(aw_valid), .data_aw_ready(aw_ready), .data_aw_addr(aw_addr), .data_aw_len(aw_len),
+        .data_aw_valid(aw_valid), .data_aw_ready(aw_ready), .data_aw_addr(aw_addr), .data_aw_len(aw_len), .data_aw_bytes(aw_bytes),
         .data_w_valid(w_valid), .data_w_ready(w_ready), .data_w_data(w_data), .data_w_strb(w_strb),
         .data_b_valid(b_valid), .b_error(b_error), .status_idle(wr_idle), .stat_axi_wr_errs(),
         .m_axi_awid(m_axi_awid), .m_axi_awaddr(m_axi_awaddr), .m_axi_awlen(m_axi_awlen), .m_axi_awsize(m_axi_awsize),
         .m_axi_awburst(m_axi_awburst), .m_axi_awlock(m_axi_awlock), .m_axi_awcache(m_axi_awcache),
-        .m_axi_awprot(m_axi_awprot), .m_axi_awvalid(m_axi_awvalid), .m_axi_awready(m_axi_awready),
+        .m_axi_awprot(m_axi_awprot), .m_axi_awuser(m_axi_awuser), .m_axi_awvalid(m_axi_awvalid), .m_axi_awready(m_axi_awready),
         .m_axi_wdata(m_axi_wdata), .m_axi_wstrb(m_axi_wstrb), .m_axi_wlast(m_axi_wlast), .m_axi_wvalid(m_axi_wvalid),
         .m_axi_wready(m_axi_wready), .m_axi_bid(m_axi_bid), .m_axi_bresp(m_axi_bresp), .m_axi_bvalid(m_axi_bvalid),
         .m_axi_bready(m_axi_bready)

@@ -48,6 +48,7 @@ module hnic_write_bench #(
     output wire                m_axi_awlock,
     output wire [3:0]          m_axi_awcache,
     output wire [2:0]          m_axi_awprot,
+    output wire [12:0]         m_axi_awuser,
     output wire                m_axi_awvalid,
     input  wire                m_axi_awready,
     output wire [DATA_W-1:0]   m_axi_wdata,
@@ -66,6 +67,7 @@ module hnic_write_bench #(
     wire              data_aw_valid, data_aw_ready, data_w_valid, data_w_ready, data_b_valid, b_error;
     wire [ADDR_W-1:0] cpl_aw_addr, data_aw_addr;
     wire [7:0]        cpl_aw_len, data_aw_len;
+    wire [12:0]       data_aw_bytes;
     wire [2:0]        cpl_aw_size;
     wire [DATA_W-1:0] cpl_w_data, data_w_data;
     wire [NB-1:0]     cpl_w_strb, data_w_strb;
@@ -75,7 +77,7 @@ module hnic_write_bench #(
         .place_valid(place_valid), .place_ready(place_ready), .place_addr(place_addr), .place_bytes(place_bytes),
         .place_last(place_last),
         .in_valid(in_valid), .in_ready(in_ready), .in_data(in_data), .in_count(in_count), .in_last(in_last),
-        .aw_valid(data_aw_valid), .aw_ready(data_aw_ready), .aw_addr(data_aw_addr), .aw_len(data_aw_len),
+        .aw_valid(data_aw_valid), .aw_ready(data_aw_ready), .aw_addr(data_aw_addr), .aw_len(data_aw_len), .aw_bytes(data_aw_bytes),
         .w_valid(data_w_valid), .w_ready(data_w_ready), .w_data(data_w_data), .w_strb(data_w_strb),
         .b_valid(data_b_valid), .b_error(b_error),
         .done_valid(done_valid), .done_ready(done_ready), .done_error(done_error)
@@ -96,12 +98,12 @@ module hnic_write_bench #(
         .cpl_aw_size(cpl_aw_size),
         .cpl_w_valid(cpl_w_valid), .cpl_w_ready(cpl_w_ready), .cpl_w_data(cpl_w_data), .cpl_w_strb(cpl_w_strb),
         .cpl_b_valid(cpl_b_valid),
-        .data_aw_valid(data_aw_valid), .data_aw_ready(data_aw_ready), .data_aw_addr(data_aw_addr), .data_aw_len(data_aw_len),
+        .data_aw_valid(data_aw_valid), .data_aw_ready(data_aw_ready), .data_aw_addr(data_aw_addr), .data_aw_len(data_aw_len), .data_aw_bytes(data_aw_bytes),
         .data_w_valid(data_w_valid), .data_w_ready(data_w_ready), .data_w_data(data_w_data), .data_w_strb(data_w_strb),
         .data_b_valid(data_b_valid), .b_error(b_error),
         .status_idle(status_idle), .stat_axi_wr_errs(stat_axi_wr_errs),
         .m_axi_awid(m_axi_awid), .m_axi_awaddr(m_axi_awaddr), .m_axi_awlen(m_axi_awlen), .m_axi_awsize(m_axi_awsize),
-        .m_axi_awburst(m_axi_awburst), .m_axi_awlock(m_axi_awlock), .m_axi_awcache(m_axi_awcache), .m_axi_awprot(m_axi_awprot),
+        .m_axi_awburst(m_axi_awburst), .m_axi_awlock(m_axi_awlock), .m_axi_awcache(m_axi_awcache), .m_axi_awprot(m_axi_awprot), .m_axi_awuser(m_axi_awuser),
         .m_axi_awvalid(m_axi_awvalid), .m_axi_awready(m_axi_awready),
         .m_axi_wdata(m_axi_wdata), .m_axi_wstrb(m_axi_wstrb), .m_axi_wlast(m_axi_wlast), .m_axi_wvalid(m_axi_wvalid),
         .m_axi_wready(m_axi_wready),

@@ -11,8 +11,8 @@ __all__ = ["ReadMemory"]
 
 
 class ReadMemory:
-    """Serves `ar_`/`r_`; every beat is ready `latency` cycles after its address was taken. Beats whose
-    address is in `bad` are errors. What is asked for is checked against the rules of the bus.
+    """Serves `ar_`/`r_`; every beat is ready `latency` cycles after its address was taken. Beats
+    whose address is in `bad` are errors. What is asked for is checked against the rules of the bus.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Two engines share the read channels of cocotbext-axi's RAM; each gets its own answers."""
+"""Three engines share the read channels of cocotbext-axi's RAM; each gets its own answers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
     _, image = await begin(dut, True)
     for count in (1, 2, 5, 12, 40):
         await interrupt(dut, exchange(dut, image), count)
-        await reset(dut, desc_ar_valid=0, data_ar_valid=0)
+        await reset(dut, txd_ar_valid=0, data_ar_valid=0, rxd_ar_valid=0)
         assert not dut.m_axi_arvalid.value
         assert dut.status_idle.value
         await exchange(dut, image)
@@ -49,7 +49,9 @@ async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
 async def begin(dut: Any, stalled: bool) -> tuple[AxiRamRead, bytes]:
     """Reset, and a memory of noise."""
     rng = seeded()
-    await start(dut, desc_ar_valid=0, data_ar_valid=0, m_axi_arready=0, m_axi_rvalid=0)
+    await start(
+        dut, txd_ar_valid=0, data_ar_valid=0, rxd_ar_valid=0, m_axi_arready=0, m_axi_rvalid=0
+    )
     await FallingEdge(dut.clk)
     ram = AxiRamRead(AxiReadBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=1 << 16)
     image = rng.randbytes(1 << 16)
@@ -64,7 +66,7 @@ async def exchange(dut: Any, image: bytes) -> None:
     """Both engines ask at the same time; each gets its own beats."""
     rng = seeded()
     jobs = {}
-    for name in ("desc", "data"):
+    for name in ("txd", "data", "rxd"):
         asks, wanted = [], []
         for _ in range(30):
             addr, beats = rng.randrange(0, 4096, 16) + 4096 * rng.randrange(15), rng.randrange(1, 9)
@@ -86,10 +88,16 @@ async def exchange(dut: Any, image: bytes) -> None:
 @cocotb.test()
 async def it_is_not_idle_between_request_and_last_beat(dut: Any) -> None:
     await start(
-        dut, desc_ar_valid=0, data_ar_valid=0, m_axi_arready=0, m_axi_rvalid=0, m_axi_rlast=0
+        dut,
+        txd_ar_valid=0,
+        data_ar_valid=0,
+        rxd_ar_valid=0,
+        m_axi_arready=0,
+        m_axi_rvalid=0,
+        m_axi_rlast=0,
     )
     assert dut.status_idle.value
-    await StreamSource(dut, "desc_ar", seeded()).send([{"addr": 0, "len": 1, "bytes": 32}])
+    await StreamSource(dut, "txd_ar", seeded()).send([{"addr": 0, "len": 1, "bytes": 32}])
     for beat in range(2):
         await RisingEdge(dut.clk)
         assert not dut.status_idle.value
@@ -104,3 +112,17 @@ async def it_is_not_idle_between_request_and_last_beat(dut: Any) -> None:
         dut.m_axi_rvalid.value = 0
     await RisingEdge(dut.clk)
     assert dut.status_idle.value
+
+
+@cocotb.test()
+async def engines_take_turns(dut: Any) -> None:
+    idle = {"txd_ar_valid": 1, "data_ar_valid": 1, "rxd_ar_valid": 1}
+    await start(dut, **idle, m_axi_arready=1, m_axi_rvalid=0, m_axi_rlast=0)
+    ids = []
+    for _ in range(100):
+        await RisingEdge(dut.clk)
+        if dut.m_axi_arvalid.value:
+            ids.append(int(dut.m_axi_arid.value))
+    assert len(ids) >= 97
+    assert ids == [(ids[0] + i) % 3 for i in range(len(ids))]
+    assert not dut.status_idle.value

@@ -1,4 +1,4 @@
-"""The receive MAC for GMII, fed by cocotbext-eth's GmiiSource, and by hand with what that never sends."""
+"""The receive MAC for GMII, fed by cocotbext-eth's GmiiSource, and by hand with faults."""
 
 from __future__ import annotations
 

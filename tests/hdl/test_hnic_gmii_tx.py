@@ -84,7 +84,7 @@ def check(sink: GmiiSink, watch: Watch, frames: list[bytes]) -> None:
     assert watch.users == list(range(len(frames)))
     assert watch.sent == [
         (index, time, max(60, len(frame)))
-        for index, (time, frame) in enumerate(zip(watch.times, frames))
+        for index, (time, frame) in enumerate(zip(watch.times, frames, strict=True))
     ]
 
 

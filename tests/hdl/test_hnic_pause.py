@@ -112,7 +112,7 @@ async def other_frames_do_not_hold(dut: Any) -> None:
     await stream.send(pause(9, OTHER))
     await stream.send(bytes(Ether(dst=MULTICAST, src=OTHER) / MACControlGate()).ljust(60, b"\0"))
     await stream.send(right, good=0)
-    await stream.send(right[:24])  # an aborted one, then the rest of its stream is a frame of its own
+    await stream.send(right[:24])  # the parameter's word is the last
     await stream.send(right[24:])
     await stream.send(rng.randbytes(1514))
     await stream.wait(3)

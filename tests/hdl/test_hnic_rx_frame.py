@@ -1,4 +1,4 @@
-"""Words become frames without FCS; each is judged by its FCS (zlib), its length and how it ended."""
+"""Words become frames without FCS, judged by it (zlib made it), by length and by their end."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from cocotb.triggers import ReadOnly, RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
 from tests.hdl.bench import run_module
-from tests.hdl.card import BAD, CPL_RING, PERIOD_PS, Card, cycles, descriptor
+from tests.hdl.card import PERIOD_PS, Card, cycles
+from tests.hdl.card_rings import TxCompletion
 
 LATENCY = 64  # cycles, 400 ns
 WIDTHS = (64, 256, 512) if "SIM" in os.environ else (64, 512)
@@ -44,21 +45,21 @@ def padded(frame: bytes) -> bytes:
 
 async def send_all(card: Card, packets: Sequence[Sequence[tuple[int, bytes]]]) -> None:
     """Send packets in doorbell batches and compare wire, side-band and completions."""
-    room = 1 << card.size_log2
+    room = 1 << card.tx[0].size_log2
     todo = list(enumerate(packets))
-    expected: list[tuple[int, int, int]] = []
-    got: list[tuple[int, int, int]] = []
+    expected: list[TxCompletion] = []
+    got: list[TxCompletion] = []
     while todo or len(got) < len(expected):
-        used = (card.tail - (got[-1][1] if got else 0)) & 0xFFFF
+        used = (card.tx[0].tail - (got[-1][1] if got else 0)) & 0xFFFF
         batch = card.rng.randrange(1, 9)
         while todo and batch and used + len(todo[0][1]) <= room:
             index, segments = todo.pop(0)
-            card.post_packet(segments, cookie=0xC0000000 + index)
-            expected.append((0xC0000000 + index, card.tail, r.STATUS_OK))
+            card.tx[0].post_packet(segments, cookie=0xC0000000 + index)
+            expected.append(TxCompletion(0xC0000000 + index, card.tx[0].tail, r.STATUS_OK))
             used += len(segments)
             batch -= 1
-        await card.doorbell()
-        got += await card.completions(1)
+        await card.tx[0].doorbell()
+        got += await card.tx[0].completions(1)
     assert got == expected
     await card.settle()
     assert card.frames() == [padded(b"".join(data for _, data in p)) for p in packets]
@@ -145,11 +146,11 @@ async def checksums_are_those_of_scapy(dut: Any) -> None:
         place = start + offset
         asked = frame[:place] + struct.pack(">H", pseudo) + frame[place + 2 :]
         cut = card.rng.randrange(1, len(asked))
-        card.post_packet(
+        card.tx[0].post_packet(
             [(card.rng.randrange(16), asked[:cut]), (1, asked[cut:])], i, (start, offset)
         )
-    await card.doorbell()
-    assert all(status == r.STATUS_OK for _, _, status in await card.completions(len(wanted)))
+    await card.tx[0].doorbell()
+    assert all(c.status == r.STATUS_OK for c in await card.tx[0].completions(len(wanted)))
     await card.settle()
     assert card.frames() == [padded(frame) for frame in wanted]
     assert await card.read(r.STAT_TX_CSUMS) == len(wanted)
@@ -170,70 +171,12 @@ async def a_checksum_of_zero_is_sent_as_ffff(dut: Any) -> None:
     card = await Card(dut).start()
     frame = bytearray(64)
     frame[14:16] = b"\xff\xff"
-    card.post_packet([(3, bytes(frame))], 1, (14, 6))
-    await card.doorbell()
-    await card.completions(1)
+    card.tx[0].post_packet([(3, bytes(frame))], 1, (14, 6))
+    await card.tx[0].doorbell()
+    await card.tx[0].completions(1)
     await card.settle()
     frame[20:22] = b"\xff\xff"
     assert card.frames() == [bytes(frame)]
-
-
-@cocotb.test()
-async def packets_in_doubt_are_dropped_and_named(dut: Any) -> None:
-    card = await Card(dut).start()
-    good = card.rng.randbytes(100)
-    addr = card.place(good, 5)
-
-    def desc(address: int = addr, length: int = 100, cookie: int = 0, **flags: Any) -> bytes:
-        return descriptor(address, length, cookie=cookie, **({"sop": True, "eop": True} | flags))
-
-    cases: list[tuple[list[bytes], int]] = [
-        ([desc(sop=False)], r.STATUS_BAD_DESC),
-        ([desc(eop=False), desc()], r.STATUS_BAD_DESC),
-        ([desc(length=0)], r.STATUS_BAD_DESC),
-        (
-            [desc(eop=False), desc(sop=False, length=0, eop=False), desc(sop=False)],
-            r.STATUS_BAD_DESC,
-        ),
-        (
-            [(int.from_bytes(desc(), "little") | 1 << r.TXD_TSO_LSB).to_bytes(32, "little")],
-            r.STATUS_BAD_DESC,
-        ),
-        ([desc(length=9601)], r.STATUS_TOO_LONG),
-        ([desc(length=(1 << 20) - 1)], r.STATUS_TOO_LONG),
-        ([desc(length=9000, eop=False), desc(length=601, sop=False)], r.STATUS_TOO_LONG),
-        ([desc(csum=(90, 9))], r.STATUS_BAD_CSUM),
-        ([desc(csum=(0xFFFF, 0xFFFF))], r.STATUS_BAD_CSUM),
-        ([desc(address=BAD)], r.STATUS_DMA_ERR),
-        ([desc(eop=False), desc(address=BAD - 10, length=20, sop=False)], r.STATUS_DMA_ERR),
-    ]
-    wanted = []
-    for number, (descs, status) in enumerate(cases):
-        for one in descs:
-            card.post(
-                (int.from_bytes(one, "little") | number << r.TXD_COOKIE_LSB).to_bytes(32, "little")
-            )
-        wanted.append((number, card.tail, status))
-        card.post(desc(cookie=1000 + number))
-        wanted.append((1000 + number, card.tail, r.STATUS_OK))
-    await card.doorbell()
-    assert await card.completions(len(wanted)) == wanted
-    await card.settle()
-    assert card.frames() == [good] * len(cases)
-    assert await card.read(r.STAT_TX_DROPS) == len(cases)
-    assert await card.read(r.STAT_AXI_RD_ERRS) > 0
-
-
-@cocotb.test()
-async def a_descriptor_that_cannot_be_read_is_completed_with_an_error(dut: Any) -> None:
-    card = await Card(dut).start()
-    await card.write(r.TXQ_BASE + r.Q_CTRL, 0)
-    await card.write(r.TXQ_BASE + r.Q_BASE_LO, BAD)
-    await card.write(r.TXQ_BASE + r.Q_CTRL, 1)
-    await card.write(r.TXQ_BASE + r.Q_DOORBELL, 3)
-    assert await card.completions(3) == [(0, i + 1, r.STATUS_DESC_ERR) for i in range(3)]
-    await card.settle()
-    assert card.frames() == []
 
 
 @cocotb.test()
@@ -241,18 +184,18 @@ async def the_interrupt_is_one_shot_and_never_early(dut: Any) -> None:
     card = await Card(dut).start()
     card.ram.write_if.b_channel.pause = True
     await card.write(r.TXQ_BASE + r.Q_IRQ_ARM, 0)
-    card.post_packet([(0, bytes(60))], 1)
-    await card.doorbell()
-    await card.completions(1)
+    card.tx[0].post_packet([(0, bytes(60))], 1)
+    await card.tx[0].doorbell()
+    await card.tx[0].completions(1)
     await cycles(50)
     assert card.irqs == []
     assert await card.read(r.TXQ_BASE + r.Q_CPL_HEAD) == 0
     card.ram.write_if.b_channel.pause = False
     await card.settle()
     assert card.irqs == [1]
-    card.post_packet([(0, bytes(60))], 2)
-    await card.doorbell()
-    await card.completions(1)
+    card.tx[0].post_packet([(0, bytes(60))], 2)
+    await card.tx[0].doorbell()
+    await card.tx[0].completions(1)
     await card.settle()
     assert card.irqs == [1]
     await card.write(r.TXQ_BASE + r.Q_IRQ_ARM, 2)
@@ -269,16 +212,10 @@ async def every_address_answers(dut: Any) -> None:
     card = await Card(dut).start()
     assert await card.read(r.ID) == r.ID_RST
     assert await card.read(r.MAX_FRAME) == 9600
-    for hole in (
-        0x038,
-        0x0FC,
-        0x200,
-        0x3FFC,
-        r.TXQ_BASE + 0x34,
-        r.TXQ_BASE + 0xFC,
-        r.RXQ_BASE,
-        0xFFFC,
-    ):
+    holes = (0x03C, 0x0FC, 0x158, 0x228, 0x300, 0x3FFC, 0x7FFC, 0xFFFC)
+    inside = (r.Q_DROPS + 4, r.TXQ_STRIDE - 4)
+    beyond = r.TXQ_BASE + len(card.tx) * r.TXQ_STRIDE, r.RXQ_BASE + len(card.rx) * r.RXQ_STRIDE
+    for hole in (*holes, *(r.TXQ_BASE + at for at in inside), *beyond):
         await card.write(hole, 0xFFFFFFFF)
         assert await card.read(hole) == 0, hex(hole)
     await card.write(r.SCRATCH, 0x12345678)
@@ -296,15 +233,15 @@ async def a_soft_reset_in_flight_leaves_a_working_card(dut: Any) -> None:
     card.stall(0.4)
     for delay in (1, 7, 20, 33, 60, 100, 170, 300):
         for i in range(12):
-            card.post_packet([(i, card.rng.randbytes(300)), (3, card.rng.randbytes(90))], i)
-        await card.doorbell()
+            card.tx[0].post_packet([(i, card.rng.randbytes(300)), (3, card.rng.randbytes(90))], i)
+        await card.tx[0].doorbell()
         await cycles(delay)
         await card.write(r.CTRL, 1 << r.CTRL_RESET_LSB)
         while await card.read(r.CTRL):
             pass
         await card.settle()
         card.frames()
-        card.ram.write(CPL_RING, bytes(r.TXC_BYTES << card.size_log2))
+        card.ram.write(card.tx[0].cpl_ring, bytes(r.TXC_BYTES << card.tx[0].size_log2))
         await card.bring_up()
         await send_all(card, [[(1, card.rng.randbytes(77))], [(9, card.rng.randbytes(200))]])
 
@@ -313,8 +250,8 @@ async def a_soft_reset_in_flight_leaves_a_working_card(dut: Any) -> None:
 async def a_disabled_queue_finishes_what_it_was_given(dut: Any) -> None:
     card = await Card(dut).start()
     for i in range(9):
-        card.post_packet([(i, bytes([i]) * 70)], i)
-    await card.doorbell()
+        card.tx[0].post_packet([(i, bytes([i]) * 70)], i)
+    await card.tx[0].doorbell()
     await card.write(r.TXQ_BASE + r.Q_CTRL, 0)
     await card.settle()
     assert len(card.frames()) == 9
@@ -328,10 +265,10 @@ async def it_works_with_a_clock_that_stops_when_idle(dut: Any) -> None:
     for i, size in enumerate((1, 60, 61, 64, 200, 1514)):
         card.irqs.clear()
         await card.write(r.TXQ_BASE + r.Q_IRQ_ARM, i)
-        card.post_packet([(i, bytes([i + 1]) * size)], i)
-        await card.doorbell()
+        card.tx[0].post_packet([(i, bytes([i + 1]) * size)], i)
+        await card.tx[0].doorbell()
         await card.settle()
-        assert card.completion() == (i, i + 1, r.STATUS_OK)
+        assert card.tx[0].completion() == TxCompletion(i, i + 1, r.STATUS_OK)
         assert card.frames() == [padded(bytes([i + 1]) * size)]
         assert card.irqs == [1]
         stopped_at = await card.read(r.CYCLE_LO)
@@ -350,9 +287,9 @@ async def nothing_is_lost_when_the_clock_stops_whenever_it_may(dut: Any) -> None
             for _ in range(card.rng.choice([1, 1, 2, 5]))
         ]
         for packet in burst:
-            card.post_packet(packet, i)
+            card.tx[0].post_packet(packet, i)
         sent += [padded(packet[0][1]) for packet in burst]
-        await card.doorbell()
+        await card.tx[0].doorbell()
         await cycles(card.rng.choice([1, 10, 60, 200]))
     await card.settle()
     assert card.frames() == sent
@@ -360,7 +297,7 @@ async def nothing_is_lost_when_the_clock_stops_whenever_it_may(dut: Any) -> None
     await card.write(r.CTRL, 1 << r.CTRL_RESET_LSB)
     await card.settle()
     assert await card.read(r.CTRL) == 0
-    assert card.stops > 8
+    assert card.stops > 4
 
 
 @cocotb.test()
@@ -369,8 +306,8 @@ async def the_clock_runs_until_the_gap_is_over(dut: Any) -> None:
     card = await Card(dut, gated=True).start()
     for gap in (12, 100, 252):
         await card.write(r.LINK_CFG, gap)
-        card.post_packet([(0, bytes(64))], 1)
-        await card.doorbell()
+        card.tx[0].post_packet([(0, bytes(64))], 1)
+        await card.tx[0].doorbell()
         idle = 0
         while dut.status_busy.value:
             await cycles(1)
@@ -382,9 +319,9 @@ async def cycles_per_frame(card: Card, sizes: Sequence[int], count: int) -> floa
     """Mean distance of start characters of packets of these segments, with a full ring."""
     packets = [[(2, bytes(size)) for size in sizes]] * count
     for i, packet in enumerate(packets):
-        card.post_packet(packet, i)
-    await card.doorbell()
-    await card.completions(count)
+        card.tx[0].post_packet(packet, i)
+    await card.tx[0].doorbell()
+    await card.tx[0].completions(count)
     await card.settle()
     starts = []
     while not card.sink.empty():
@@ -395,8 +332,8 @@ async def cycles_per_frame(card: Card, sizes: Sequence[int], count: int) -> floa
 async def cycles_to_the_wire(card: Card, sizes: Sequence[int]) -> int:
     """From the doorbell's word on AXI4-Lite to the start character of one packet."""
     dut = card.dut
-    card.post_packet([(0, bytes(size)) for size in sizes], 7)
-    cocotb.start_soon(card.doorbell())
+    card.tx[0].post_packet([(0, bytes(size)) for size in sizes], 7)
+    cocotb.start_soon(card.tx[0].doorbell())
     while not (dut.s_axil_wvalid.value and dut.s_axil_wready.value):
         await RisingEdge(dut.clk)
     count = 0
@@ -405,7 +342,7 @@ async def cycles_to_the_wire(card: Card, sizes: Sequence[int]) -> int:
         await ReadOnly()
         count += 1
     await RisingEdge(dut.clk)
-    await card.completions(1)
+    await card.tx[0].completions(1)
     await card.settle()
     card.frames()
     return count

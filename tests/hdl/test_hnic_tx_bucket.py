@@ -16,7 +16,7 @@ def test_the_bucket_keeps_its_rate(module_simulator: str) -> None:
 
 
 async def begin(dut: Any, rate: int, burst: int) -> None:
-    await start(dut, cfg_rate=rate, cfg_burst=burst, charge=0)
+    await start(dut, cfg_rate=rate, cfg_burst=burst, charge=0, start=0, status_active=1)
 
 
 @cocotb.test()
@@ -59,3 +59,34 @@ async def a_full_bucket_lets_a_burst_through_and_then_the_rate(dut: Any) -> None
     assert not dut.allowed.value
     await ClockCycles(dut.clk, 1)
     assert dut.allowed.value
+
+
+@cocotb.test()
+async def nothing_goes_between_a_start_and_its_charge(dut: Any) -> None:
+    await begin(dut, 0x8000, 1000)
+    await ClockCycles(dut.clk, 100)
+    for ends in ("charge", "status_active"):
+        dut.start.value = 1
+        await RisingEdge(dut.clk)
+        assert dut.allowed.value
+        dut.start.value = 0
+        for _ in range(5):
+            await RisingEdge(dut.clk)
+            assert not dut.allowed.value
+        getattr(dut, ends).value = int(ends == "charge")
+        dut.charge_bytes.value = 20
+        await RisingEdge(dut.clk)
+        dut.charge.value, dut.status_active.value = 0, 1
+        await RisingEdge(dut.clk)
+        assert dut.allowed.value
+
+
+@cocotb.test()
+async def the_bucket_of_a_queue_that_does_not_run_is_full(dut: Any) -> None:
+    await begin(dut, 1, 1000)
+    assert not dut.status_full.value
+    dut.status_active.value = 0
+    await ClockCycles(dut.clk, 2)
+    dut.status_active.value = 1
+    await RisingEdge(dut.clk)
+    assert dut.status_full.value

@@ -79,7 +79,7 @@ def check(sink: XgmiiSink, watch: Watch, frames: list[bytes]) -> list[Any]:
     assert watch.users == list(range(len(frames)))
     assert watch.sent == [
         (index, time, max(60, len(frame)))
-        for index, (time, frame) in enumerate(zip(watch.times, frames))
+        for index, (time, frame) in enumerate(zip(watch.times, frames, strict=True))
     ]
     return got
 

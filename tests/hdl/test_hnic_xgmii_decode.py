@@ -19,7 +19,7 @@ def test_words_begin_with_the_frame(module_simulator: str) -> None:
 
 
 async def collect(dut: Any, frames: list[tuple[bytes, bool]]) -> None:
-    """The data behind each right preamble up to the first control character, and if that is right."""
+    """What is behind each right preamble up to a control character, and if that is right."""
     data, within, times = b"", 0, []
     while True:
         await RisingEdge(dut.clk)

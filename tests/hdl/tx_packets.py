@@ -1,7 +1,7 @@
-"""Packets for the transmit data path: their segments in memory and the frames they are to become.
+"""Packets for the transmit data path: their segments in memory, the frames they are to become.
 
-The judge of super-packets is scapy: it builds each frame from the headers anew, with all lengths and
-checksums. Sums over arbitrary bytes are RFC 1071's, in plain Python.
+The judge of super-packets is scapy: it builds each frame from the headers anew, with all lengths
+and checksums. Sums over arbitrary bytes are RFC 1071's, in plain Python.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ def headers(rng: random.Random, shape: Super) -> Any:
 
 
 def with_pseudo_sum(head: bytes, l4: int, pseudo: bytes) -> bytes:
-    """CHECKSUM_PARTIAL of a super-packet: the field holds the pseudo header's sum without length."""
+    """CHECKSUM_PARTIAL of a super-packet: the pseudo header's sum, without the length."""
     return put(head, l4 + 16, ~rfc1071(pseudo) & 0xFFFF)
 
 
@@ -237,7 +237,6 @@ def super_packet(
     packet = headers(rng, shape)
     network = bytes(packet)
     inner = len(network) - 20 - shape.tcp_options
-    ip = packet[IPv6 if shape.ipv6 else IP]
     if shape.ipv6:
         pseudo = network[8:40] + (6).to_bytes(4, "big")
     else:
@@ -251,10 +250,12 @@ def super_packet(
         part = payload[begin : begin + shape.mss]
         final = begin + shape.mss >= shape.payload
         frame = prefix + bytes(segment(packet, number, shape, part, final))
+        field = shape.prefix + inner + 16
+        if not any(frame[field : field + 2]):  # as Linux does; both mean the same
+            frame = put(frame, field, 0xFFFF)
         frames.append(tagged(frame, tci) if shape.vlan else frame)
         spans.append((at, len(head) + begin + len(part)))
         at = spans[-1][1]
-    del ip
     sop = descriptor(
         csum=1,
         tso=1,
@@ -274,9 +275,7 @@ def super_packet(
     return TxPacket(buffers.put(data, sizes), sop, frames, spans)
 
 
-def segment(
-    packet: Any, number: int, shape: Super, payload: bytes, final: bool
-) -> ScapyPacket:
+def segment(packet: Any, number: int, shape: Super, payload: bytes, final: bool) -> ScapyPacket:
     """The frame of that number, behind its link header."""
     copy = packet.copy()
     tcp = copy[TCP]

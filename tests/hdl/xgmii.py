@@ -1,4 +1,4 @@
-"""XGMII byte by byte, for what a well-behaved source never sends; and frames on it as zlib wants them."""
+"""XGMII lane by lane, for what a well-behaved source never sends."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import click
 from tb.build import Design, build, file_list
 from tb.simulate import simulate
 from tests.bench.hw.cases import Build, all_builds
-from tests.bench.hw.cosim import BUILD_VARIABLE, ROWS_VARIABLE
+from tests.bench.hw.cosim import BUILD_VARIABLE, ONLY_VARIABLE, ROWS_VARIABLE, chosen
 
 ROOT = Path(__file__).resolve().parents[3]
 HDL = ROOT / "hdl"
@@ -37,7 +37,7 @@ def design(built: Build) -> Design:
     )
 
 
-def measure(built: Build, sim: str) -> list[Row]:
+def measure(built: Build, sim: str, only: str) -> list[Row]:
     """Build, simulate, and read the rows. Raises RuntimeError when the simulation broke off."""
     out = ROOT / "build" / "bench-hw" / built.name
     out.mkdir(parents=True, exist_ok=True)
@@ -52,10 +52,10 @@ def measure(built: Build, sim: str) -> list[Row]:
             out=out,
             cwd=out,
             log=log,
-            env={BUILD_VARIABLE: built.name, ROWS_VARIABLE: str(rows)},
+            env={BUILD_VARIABLE: built.name, ROWS_VARIABLE: str(rows), ONLY_VARIABLE: only},
         )
     lines = rows.read_text().splitlines() if rows.exists() else []
-    if len(lines) < len(built.cases):
+    if len(lines) < len(chosen(built, only)):
         raise RuntimeError(f"{built.name}: the simulation broke off, see {out / 'sim.log'}")
     return [json.loads(line) for line in lines]
 
@@ -89,22 +89,23 @@ def show(row: Row) -> str:
 @click.command()
 @click.option("--sim", default="verilator", show_default=True)
 @click.option("--build", "names", multiple=True, help="only this build; repeatable")
+@click.option("--only", default="", help="only cases with this in their name")
 @click.option("--json", "report", type=click.Path(dir_okay=False, path_type=Path))
-def main(sim: str, names: tuple[str, ...], report: Path | None) -> None:
+def main(sim: str, names: tuple[str, ...], only: str, report: Path | None) -> None:
     """Measure the card against the wire, in cycles."""
     rows: list[Row] = []
     click.echo(f"{'':42} {'bus':>8} {'memory':>8} {'a packet':>15} {'of wire':>8} {'of AXI':>7}")
     for built in all_builds():
-        if names and built.name not in names:
+        if (names and built.name not in names) or not chosen(built, only):
             continue
-        for row in measure(built, sim):
+        for row in measure(built, sim, only):
             rows.append(row)
             click.echo(show(row))
-    path = report or ROOT / "build" / "bench-hw.json"
+    path = report or Path("build/bench-hw.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=1) + "\n")
     short = [row for row in rows if verdict(row) == "short"]
-    click.echo(f"{len(rows)} rows, {len(short)} short; {path.relative_to(ROOT)}")
+    click.echo(f"{len(rows)} rows, {len(short)} short; {path}")
     sys.exit(1 if short else 0)
 
 

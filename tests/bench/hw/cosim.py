@@ -10,10 +10,16 @@ from typing import Any
 import cocotb
 
 from tests.bench.hw.bench_card import BenchCard
-from tests.bench.hw.cases import all_builds
+from tests.bench.hw.cases import Build, Case, all_builds
 
 BUILD_VARIABLE = "PYHOST_BENCH_BUILD"
 ROWS_VARIABLE = "PYHOST_BENCH_ROWS"
+ONLY_VARIABLE = "PYHOST_BENCH_ONLY"
+
+
+def chosen(build: Build, only: str) -> list[Case]:
+    """The cases whose name holds `only`."""
+    return [case for case in build.cases if only in case.name]
 
 
 @cocotb.test()
@@ -23,6 +29,6 @@ async def measure(dut: Any) -> None:
     card = BenchCard(dut, build)
     await card.start()
     with Path(os.environ[ROWS_VARIABLE]).open("w") as rows:
-        for case in build.cases:
+        for case in chosen(build, os.environ[ONLY_VARIABLE]):
             rows.write(json.dumps(await card.run(case)) + "\n")
             rows.flush()

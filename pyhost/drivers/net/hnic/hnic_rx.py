@@ -24,6 +24,8 @@ from pyhost.dma.mapping import (
 )
 from pyhost.drivers.net.hnic import hnic_regs as regs
 from pyhost.drivers.net.hnic.hnic_desc import (
+    RX_CPL,
+    RX_CPL_LAST,
     RX_DESC,
     RXC_BUF_ID_MASK,
     RXC_COOKIE_SHIFT,
@@ -57,7 +59,6 @@ RX_COPYBREAK = 256
 NET_SKB_PAD = 64
 _RX_BUF_MIN = 2048
 _QWORD = Struct("<Q")
-_SHAPE = Struct("<QQ")
 _RXD_BYTES = regs.RXD_BYTES
 _RXC_BYTES = regs.RXC_BYTES
 _L4_HEADER = {IPPROTO_TCP: 20, IPPROTO_UDP: 8}
@@ -130,19 +131,19 @@ def hnic_clean_rx_irq(ring: RxRing, budget: int) -> int:
     work = 0
     while work < budget:
         index = ring.next_to_clean
-        (word,) = _QWORD.unpack_from(buf, cpl + (index & mask) * _RXC_BYTES)
+        where = cpl + (index & mask) * _RXC_BYTES
+        (word,) = _QWORD.unpack_from(buf, where + RX_CPL_LAST)
         if bool(word & RXC_PHASE) == bool(index & count):
             break
         dma_rmb()
-        if word & RXC_BUF_ID_MASK != index & mask:
-            what = f"completion of buffer {word & RXC_BUF_ID_MASK}, the oldest is {index & mask}"
+        ident, _, shape, _ = RX_CPL.unpack_from(buf, where)
+        if ident & RXC_BUF_ID_MASK != index & mask:
+            what = f"completion of buffer {ident & RXC_BUF_ID_MASK}, the oldest is {index & mask}"
             raise KernelBug(f"{ring.dev.name}: {what}")
-        shape, tag = _SHAPE.unpack_from(buf, cpl + (index & mask) * _RXC_BYTES + 16)
         ring.next_to_clean = index + 1 & INDEX_MASK
         work += 1
-        _receive(
-            ring, ring.buffers[index & mask], word, shape & RXC_LEN_MASK, tag >> RXC_COOKIE_SHIFT
-        )
+        key = ident >> RXC_COOKIE_SHIFT
+        _receive(ring, ring.buffers[index & mask], word, shape & RXC_LEN_MASK, key)
     return work
 
 

@@ -21,6 +21,7 @@ from pyhost.dma.mapping import (
 )
 from pyhost.drivers.net.hnic import hnic_regs as regs
 from pyhost.drivers.net.hnic.hnic_desc import (
+    TX_CPL_LAST,
     TX_DESC,
     TXC_COOKIE_MASK,
     TXC_HEAD_SHIFT,
@@ -174,7 +175,7 @@ def hnic_clean_tx_irq(ring: TxRing, budget: int) -> bool:
     index = ring.cpl_next
     packets = size = 0
     while budget:
-        (word,) = _QWORD.unpack_from(buf, cpl + (index & mask) * _TXC_BYTES)
+        (word,) = _QWORD.unpack_from(buf, cpl + (index & mask) * _TXC_BYTES + TX_CPL_LAST)
         if bool(word & TXC_PHASE) == bool(index & count):
             break
         dma_rmb()

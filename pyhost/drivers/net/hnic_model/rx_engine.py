@@ -1,154 +1,162 @@
-"""The receive side of the card: a frame from the wire goes into the next buffer of the RX ring,
-then its completion is written.
+"""The receive side of the card: a frame from the wire is judged, given to a queue, written into its
+buffers and completed.
 
-It lives on register writes of the RXQ block and on DMA alone, so that it also stands beside the RTL
-as long as that has no receive engine of its own.
+It lives on register writes and DMA alone, so that it also stands beside an RTL that has no receive
+engine of its own. A frame is dealt with in the event in which its last bit arrives; between two
+frames nothing is under way, so a queue stops and is reset at once.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 
-from pyhost.bus.device import BusDevice
-from pyhost.bus.master import BusError, BusMaster
+from pyhost.bus.master import BusMaster
 from pyhost.drivers.net.hnic import hnic_regs as regs
 from pyhost.drivers.net.hnic.hnic_desc import (
     RX_CPL,
-    RX_DESC,
+    RXC_BUFS_SHIFT,
     RXC_COOKIE_SHIFT,
-    RXC_CSUM_OK,
-    RXC_CSUM_SHIFT,
     RXC_HEAD_SHIFT,
     RXC_PHASE,
     RXC_STATUS_SHIFT,
-    RXD_BUF_ID_SHIFT,
-    RXD_LEN_MASK,
 )
-from pyhost.drivers.net.hnic_model.cycle import cycle_of
-from pyhost.drivers.net.hnic_model.queue import INDEX_MASK, QueueBlock
+from pyhost.drivers.net.hnic_model.cpl_writer import CplWriter
+from pyhost.drivers.net.hnic_model.pause import PauseTimer
+from pyhost.drivers.net.hnic_model.queue import QueueBlock
+from pyhost.drivers.net.hnic_model.rss import Rss
+from pyhost.drivers.net.hnic_model.rx_filter import RxFilter
+from pyhost.drivers.net.hnic_model.rx_frame import RxFrame, rx_examine
+from pyhost.drivers.net.hnic_model.rx_mac import RxMac
+from pyhost.drivers.net.hnic_model.rx_scatter import RxScatter
+from pyhost.drivers.net.hnic_model.stats import CardStats
 from pyhost.kernel.clock import Clock
-from pyhost.net.core.checksum import csum_bytes, csum_tcpudp_nofold
-from pyhost.uapi.ethernet import ETH_HLEN, ETH_P_IP
-from pyhost.uapi.ip import IP_HDR, IP_MF, IP_OFFSET, IPPROTO_TCP, IPPROTO_UDP, IPVERSION
+from pyhost.kernel.trace import Tracer
 
-__all__ = ["RX_VECTOR", "RxEngine", "l4_checksum_ok"]
+__all__ = ["RxEngine"]
 
-RX_VECTOR = 1
-"""Vector `2*q + 1` belongs to RX queue q."""
-
-_L4_BEGIN = ETH_HLEN + 20
-_L4_MIN = {IPPROTO_TCP: 20, IPPROTO_UDP: 8}
-"""Which protocols are checked, and the shortest header of each."""
+_CONTROL_BITS = (
+    1 << regs.RX_CTRL_PROMISC_LSB
+    | 1 << regs.RX_CTRL_ALLMULTI_LSB
+    | 1 << regs.RX_CTRL_BROADCAST_LSB
+    | 1 << regs.RX_CTRL_VLAN_STRIP_LSB
+    | 1 << regs.RX_CTRL_RSS_LSB
+)
+_U32 = 0xFFFFFFFF
 
 
 class RxEngine:
-    """RX queue 0. `dropped_no_desc` counts frames for which no buffer was there, `dropped_disabled`
-    those of a queue that is off, `dropped_too_long` those longer than the buffer whose turn it was
-    (which keeps its turn).
-    """
+    """All RX queues behind one MAC; `mac.receive` takes what comes from the wire."""
 
-    def __init__(self, device: BusDevice, clock: Clock) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        master: BusMaster,
+        fire: Callable[[int], None],
+        pause: PauseTimer,
+        station: bytes,
+        rate_bps: int,
+        count: int,
+        stats: CardStats,
+        trace: Tracer,
+    ) -> None:
         self._clock = clock
-        self._trace = device.kernel.trace
-        self.master = BusMaster(device.dma)
-        self.queue = QueueBlock(clock, device.fire, RX_VECTOR, _nothing, self._disabled)
-        self.frames = 0
-        self.dropped_no_desc = 0
-        self.dropped_disabled = 0
-        self.dropped_too_long = 0
+        self._stats = stats
+        self._trace = trace
+        self._scatter = RxScatter(master, stats)
+        self._cpl = CplWriter(master, stats, regs.RXC_BYTES, RXC_PHASE)
+        self.master = master
+        self.queues = [
+            QueueBlock(number, self, clock, fire, 2 * number + 1, stats) for number in range(count)
+        ]
+        self.filter = RxFilter(station)
+        self.rss = Rss(count)
+        self.mac = RxMac(clock, rate_bps, self.filter, pause, stats, self._take)
 
-    @staticmethod
-    def owns(offset: int) -> bool:
-        """Whether the register at `offset` of the device's window belongs here."""
-        return regs.RXQ_BASE <= offset < regs.RXQ_BASE + regs.RXQ_STRIDE
+    def reset(self) -> None:
+        """As after reset of the card."""
+        self.mac.card_enabled = False
+        self.filter.reset()
+        self.rss.reset()
+        for queue in self.queues:
+            queue.reset()
 
-    def write(self, offset: int, value: int) -> None:
-        """Write the register at `offset` of the device's window."""
-        self.queue.write(offset - regs.RXQ_BASE, value)
+    # -- registers ---------------------------------------------------------------------------------
 
-    def read(self, offset: int) -> int:
-        """The register at `offset` of the device's window."""
-        return self.queue.read(offset - regs.RXQ_BASE)
+    def write(self, offset: int, value: int) -> bool:
+        """Write a register of the receive side outside the queue blocks; False for another."""
+        wanted = self.filter
+        if offset == regs.RX_CTRL:
+            wanted.control = value & _CONTROL_BITS
+        elif offset == regs.MC_HASH_LO:
+            wanted.mc_bits = wanted.mc_bits & ~_U32 | value
+        elif offset == regs.MC_HASH_HI:
+            wanted.mc_bits = wanted.mc_bits & _U32 | value << 32
+        else:
+            return self.rss.write(offset, value)
+        return True
 
-    def _disabled(self) -> None:
-        """Nothing is under way between two frames: the queue stops at once."""
-        self.queue.stopped()
+    def read(self, offset: int) -> int | None:
+        """A register of the receive side outside the queue blocks; None for another."""
+        wanted = self.filter
+        if offset == regs.RX_CTRL:
+            return wanted.control
+        if offset == regs.MC_HASH_LO:
+            return wanted.mc_bits & _U32
+        if offset == regs.MC_HASH_HI:
+            return wanted.mc_bits >> 32
+        return self.rss.read(offset)
 
-    def receive(self, frame: bytes, key: int) -> None:
-        """A frame has arrived (without preamble and FCS): into memory with it, or it is dropped and
-        counted.
-        """
-        queue = self.queue
-        if not queue.enabled:
-            self.dropped_disabled += 1
+    # -- QueueOwner --------------------------------------------------------------------------------
+
+    def on_doorbell(self, queue: QueueBlock) -> None:
+        """QueueOwner.on_doorbell: the buffers wait for frames."""
+
+    def on_disable(self, queue: QueueBlock) -> None:
+        """QueueOwner.on_disable: buffers that are not filled are forgotten."""
+        queue.stopped()
+
+    def on_reset(self, queue: QueueBlock) -> None:
+        """QueueOwner.on_reset."""
+        self._clock.call_soon(lambda: self._reset_queue(queue))
+
+    def _reset_queue(self, queue: QueueBlock) -> None:
+        if queue.resetting:
+            queue.reset_done()
+
+    # -- frames ------------------------------------------------------------------------------------
+
+    def _take(self, data: bytes, key: int, start_ns: int) -> None:
+        """A good frame that the host wants."""
+        stats = self._stats
+        stats.rx_frames += 1
+        stats.rx_bytes += len(data)
+        frame = rx_examine(data, key, start_ns, self.filter.control, self.rss)
+        stats.rx_csum_errs += frame.csum_bad
+        number = frame.queue
+        queue = self.queues[number] if number < len(self.queues) else None
+        if queue is None or not (queue.enabled and queue.going) or queue.head == queue.tail:
+            stats.rx_drops += 1
+            if queue is not None:
+                queue.drops += 1
             return
-        if queue.head == queue.tail:
-            self.dropped_no_desc += 1
-            return
-        try:
-            slot = queue.base + (queue.head & queue.mask) * regs.RXD_BYTES
-            addr, word = RX_DESC.unpack(self.master.read(slot, regs.RXD_BYTES))
-            if len(frame) > word & RXD_LEN_MASK:
-                self.dropped_too_long += 1
-                return
-            status = self._store(addr, frame)
-        except BusError:
-            word = 0
-            status = regs.STATUS_DESC_ERR
-        self._complete(frame, key, word >> RXD_BUF_ID_SHIFT, status)
+        self._scatter.store(queue, frame.data)
+        self._complete(frame, queue)
 
-    def _store(self, addr: int, frame: bytes) -> int:
-        try:
-            self.master.write(addr, frame)
-        except BusError:
-            return regs.STATUS_DMA_ERR
-        return regs.STATUS_OK
-
-    def _complete(self, frame: bytes, key: int, buf_id: int, status: int) -> None:
-        """Write the completion of the buffer at the head."""
-        queue = self.queue
-        head = queue.head + 1 & INDEX_MASK
-        word = buf_id | head << RXC_HEAD_SHIFT | status << RXC_STATUS_SHIFT
-        if queue.cpl_phase():
-            word |= RXC_PHASE
-        csum = csum_bytes(memoryview(frame)[ETH_HLEN:])
-        if l4_checksum_ok(frame, csum):
-            word |= RXC_CSUM_OK
-        shape = len(frame) | csum << RXC_CSUM_SHIFT
-        record = RX_CPL.pack(word, cycle_of(self._clock.now), shape, key << RXC_COOKIE_SHIFT)
-        with suppress(BusError):
-            self.master.write(
-                queue.cpl_base + (queue.cpl_head & queue.cpl_mask) * regs.RXC_BYTES, record
-            )
-        self.frames += 1
+    def _complete(self, frame: RxFrame, queue: QueueBlock) -> None:
+        """Write the completion of what lies in the buffers."""
+        scatter = self._scatter
+        status = scatter.status
+        if status and status != regs.STATUS_NO_DESC:
+            queue.halt(status, scatter.fault)
+        ident = scatter.buf_id | frame.key << RXC_COOKIE_SHIFT
+        last = (
+            frame.last
+            | scatter.bufs << RXC_BUFS_SHIFT
+            | scatter.head << RXC_HEAD_SHIFT
+            | status << RXC_STATUS_SHIFT
+            | self._cpl.phase(queue)
+        )
         if self._trace.on:
-            self._trace.hit("nic_rx", key, len=len(frame))
-        queue.completed(head)
-
-
-def _nothing() -> None:
-    """A doorbell of the RX queue asks for no action: the buffers wait for frames."""
-
-
-def l4_checksum_ok(frame: bytes, csum: int) -> bool:
-    """Whether `frame` is whole TCP or UDP over IPv4 (RFC 791) with a right checksum.
-
-    RFC 9293 section 3.1, RFC 768. `csum` is the sum over all behind the Ethernet header. A UDP
-    datagram without a checksum was not checked, so the answer is no.
-    """
-    if len(frame) < _L4_BEGIN or frame[12] << 8 | frame[13] != ETH_P_IP:
-        return False
-    first, _, total, _, frag, _, proto, _, saddr, daddr = IP_HDR.unpack_from(frame, ETH_HLEN)
-    begin = ETH_HLEN + (first & 15) * 4
-    end = ETH_HLEN + total
-    size = end - begin
-    if first >> 4 != IPVERSION or frag & (IP_MF | IP_OFFSET) or end > len(frame):
-        return False
-    if proto not in _L4_MIN or size < _L4_MIN[proto]:
-        return False
-    if proto == IPPROTO_UDP and frame[begin + 6 : begin + 8] == b"\0\0":
-        return False
-    if end < len(frame):
-        csum = csum_bytes(memoryview(frame)[ETH_HLEN:end])
-    header = csum_bytes(frame[ETH_HLEN:begin])
-    return (csum_tcpudp_nofold(saddr, daddr, size, proto, csum) - header) % 0xFFFF == 0
+            self._trace.hit("nic_rx", frame.key, len=len(frame.data))
+        record = RX_CPL.pack(ident, frame.start_ns, frame.shape, last)
+        self._cpl.write(queue, scatter.head, record)

@@ -1,100 +1,168 @@
-"""From descriptors to packets: all judging of descriptors is here.
+"""What the descriptors of one packet say, and all judging of them.
 
-Hardware: hdl/ring/hnic_tx_packet.v. A packet ends at EOP, or at a descriptor that could not be
-read, whatever was wrong before. The first fault decides the status.
+Hardware: hdl/ring/hnic_tx_packet.v. The first fault ends the packet at once: its status and the
+index of the descriptor at fault go into the completion, which is the queue's last. Faults of one
+descriptor are looked for in the order of `add`.
 """
 
 from __future__ import annotations
 
 from pyhost.drivers.net.hnic import hnic_regs as regs
 from pyhost.drivers.net.hnic.hnic_desc import (
-    TXC_COOKIE_MASK,
+    TXD_COOKIE_MASK,
     TXD_CSUM,
     TXD_CSUM_OFFSET_SHIFT,
     TXD_CSUM_START_SHIFT,
     TXD_EOP,
+    TXD_HDR_LEN_SHIFT,
+    TXD_IPCSUM,
+    TXD_IPV4,
+    TXD_L3_START_SHIFT,
     TXD_LEN_MASK,
+    TXD_MSS_MASK,
     TXD_SOP,
     TXD_TSO,
     TXD_VLAN,
+    TXD_VLAN_TCI_SHIFT,
 )
+from pyhost.drivers.net.hnic_model.limits import MAX_FRAME, MAX_HDR_LEN, MAX_SEGMENT, MAX_SEGS
 
-__all__ = ["TxPacket", "TxPacketBuilder"]
+__all__ = ["DescWords", "TxPacket"]
 
-_START_MASK = (1 << regs.TXD_CSUM_START_W) - 1
-_OFFSET_MASK = (1 << regs.TXD_CSUM_OFFSET_W) - 1
-_REFUSED = TXD_TSO | TXD_VLAN
+DescWords = tuple[int, int, int, int]
+
+_U16 = 0xFFFF
+_L3_MASK = (1 << regs.TXD_L3_START_W) - 1
+_FLAGS = TXD_SOP | TXD_EOP | TXD_CSUM | TXD_TSO | TXD_VLAN | TXD_IPV4 | TXD_IPCSUM
+_RESERVED = (1 << TXD_CSUM_START_SHIFT) - 1 & ~(TXD_LEN_MASK | _FLAGS)
+"""Flag bits without a meaning."""
+_SHAPED = TXD_CSUM | TXD_TSO | TXD_IPCSUM
+
 _CSUM_BYTES = 2
+_TCP_HEADER = 20
+_TCP_CSUM = 16
+_IPV4_HEADER = 20
+_IPV6_HEADER = 40
 
 
 class TxPacket:
-    """What one packet's descriptors say.
-
-    `pieces` are (bus address, bytes) in the order of the frame, `csum_start` is -1 without a
-    checksum request, `csum_pos` where the sum is stored, both counted from the frame's first byte;
-    `head` is the descriptor index after the packet.
+    """`pieces` are (bus address, bytes) in the order of the frame, from the descriptors `first` to
+    `next` - 1; `flags` and `shape` are the second and third quadword of the SOP descriptor.
+    `fault` is the index of the descriptor that is to blame for a `status` other than OK. `frames`
+    are those that wait to be sent, `start_ns` is when the last one began.
     """
 
-    __slots__ = ("cookie", "csum_pos", "csum_start", "head", "pieces", "status", "total")
+    __slots__ = (
+        "cookie", "fault", "first", "flags", "frames", "next", "pieces", "shape", "start_ns",
+        "status", "total",
+    )  # fmt: skip
 
-    def __init__(self, cookie: int) -> None:
-        self.cookie = cookie
-        self.status = regs.STATUS_OK
+    def __init__(self, first: int, words: DescWords | None) -> None:
+        _, self.flags, self.shape, cookie = words or (0, 0, 0, 0)
+        self.cookie = cookie & TXD_COOKIE_MASK
+        self.first = self.next = first
         self.pieces: list[tuple[int, int]] = []
         self.total = 0
-        self.csum_start = -1
-        self.csum_pos = 0
-        self.head = 0
+        self.status = regs.STATUS_OK
+        self.fault = 0
+        self.frames: list[bytes] = []
+        self.start_ns = 0
 
+    # -- fields of the SOP descriptor --------------------------------------------------------------
 
-class TxPacketBuilder:
-    """Takes descriptors one by one; `max_frame` is the longest frame without FCS."""
+    @property
+    def csum_start(self) -> int:
+        """Where the sum starts."""
+        return self.flags >> TXD_CSUM_START_SHIFT & _U16
 
-    __slots__ = ("_max_frame", "_packet")
+    @property
+    def csum_pos(self) -> int:
+        """Where the checksum is stored, counted from the first byte."""
+        return self.csum_start + (self.flags >> TXD_CSUM_OFFSET_SHIFT)
 
-    def __init__(self, max_frame: int) -> None:
-        self._max_frame = max_frame
-        self._packet: TxPacket | None = None
+    @property
+    def mss(self) -> int:
+        """Payload bytes a segment."""
+        return self.shape & TXD_MSS_MASK
 
-    def reset(self) -> None:
-        """Forget a packet whose end has not come."""
-        self._packet = None
+    @property
+    def hdr_len(self) -> int:
+        """Bytes of header."""
+        return self.shape >> TXD_HDR_LEN_SHIFT & _U16
 
-    def take(self, head: int, words: tuple[int, int, int, int] | None) -> TxPacket | None:
-        """The next descriptor, None for one that could not be read; `head` is the index after it. A
-        packet when it is complete.
+    @property
+    def vlan_tci(self) -> int:
+        """VLAN tag control information."""
+        return self.shape >> TXD_VLAN_TCI_SHIFT & _U16
+
+    @property
+    def l3_start(self) -> int:
+        """Where the network header starts."""
+        return self.shape >> TXD_L3_START_SHIFT & _L3_MASK
+
+    # -- judging -----------------------------------------------------------------------------------
+
+    def fail(self, status: int, index: int) -> None:
+        """Descriptor `index` is at fault."""
+        self.status = status
+        self.fault = index
+
+    def add(self, words: DescWords | None, last: bool) -> int:
+        """One more descriptor, None when it could not be read; `last`: the doorbell has given no
+        more. Its status.
         """
-        packet = self._packet
-        inside = packet is not None
-        if packet is None:
-            packet = self._packet = TxPacket(words[3] & TXC_COOKIE_MASK if words else 0)
         if words is None:
-            packet.status = packet.status or regs.STATUS_DESC_ERR
-        else:
-            self._judge(packet, words[0], words[1], inside)
-            if not words[1] & TXD_EOP:
-                return None
-        packet.head = head
-        self._packet = None
-        return packet
-
-    def _judge(self, packet: TxPacket, addr: int, word: int, inside: bool) -> None:
-        if not inside and word & TXD_CSUM:
-            packet.csum_start = word >> TXD_CSUM_START_SHIFT & _START_MASK
-            packet.csum_pos = packet.csum_start + (word >> TXD_CSUM_OFFSET_SHIFT & _OFFSET_MASK)
-        if packet.status:
-            return
+            return regs.STATUS_DESC_ERR
+        addr, word, _, _ = words
         length = word & TXD_LEN_MASK
-        sop = bool(word & TXD_SOP)
-        packet.total += length
-        if sop == inside or not length or (sop and word & _REFUSED):
-            packet.status = regs.STATUS_BAD_DESC
-        elif packet.total > self._max_frame:
-            packet.status = regs.STATUS_TOO_LONG
-        elif (
-            word & TXD_EOP
-            and packet.csum_start >= 0
-            and packet.csum_pos + _CSUM_BYTES > packet.total
+        pieces = self.pieces
+        first = not pieces
+        if bool(word & TXD_SOP) != first or not length or word & _RESERVED:
+            return regs.STATUS_BAD_DESC
+        if last and not word & TXD_EOP:
+            return regs.STATUS_BAD_DESC
+        if len(pieces) >= MAX_SEGS:
+            return regs.STATUS_TOO_MANY
+        pieces.append((addr, length))
+        total = self.total = self.total + length
+        if not self.flags & TXD_TSO:
+            if total > MAX_FRAME:
+                return regs.STATUS_TOO_LONG
+        elif status := self._judge_tso(length, first, word):
+            return status
+        if word & TXD_EOP and self.flags & _SHAPED:
+            return self._judge_fields()
+        return regs.STATUS_OK
+
+    def _judge_tso(self, length: int, first: bool, word: int) -> int:
+        hdr_len = self.hdr_len
+        if (
+            length > MAX_SEGMENT
+            or hdr_len + self.mss > MAX_FRAME
+            or self.total > hdr_len + MAX_SEGMENT
         ):
-            packet.status = regs.STATUS_BAD_CSUM
-        packet.pieces.append((addr, length))
+            return regs.STATUS_TOO_LONG
+        if (first and self._bad_tso(hdr_len)) or (word & TXD_EOP and self.total <= hdr_len):
+            return regs.STATUS_BAD_TSO
+        return regs.STATUS_OK
+
+    def _bad_tso(self, hdr_len: int) -> bool:
+        flags, start = self.flags, self.csum_start
+        network = _IPV4_HEADER if flags & TXD_IPV4 else _IPV6_HEADER
+        return (
+            not flags & TXD_CSUM
+            or not self.mss
+            or not 0 < hdr_len <= MAX_HDR_LEN
+            or start + _TCP_HEADER > hdr_len
+            or flags >> TXD_CSUM_OFFSET_SHIFT != _TCP_CSUM
+            or self.l3_start + network > start
+        )
+
+    def _judge_fields(self) -> int:
+        """All bytes are known: whether the checksum fields are among them."""
+        flags, total = self.flags, self.total
+        if flags & TXD_CSUM and self.csum_pos + _CSUM_BYTES > total:
+            return regs.STATUS_BAD_CSUM
+        if flags & TXD_IPCSUM and (not flags & TXD_IPV4 or self.l3_start + _IPV4_HEADER > total):
+            return regs.STATUS_BAD_CSUM
+        return regs.STATUS_OK

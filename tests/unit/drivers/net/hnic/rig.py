@@ -64,6 +64,7 @@ class Rig:
         mtu: int = 1500,
         up: bool = True,
         bql: bool = False,
+        queues: int = 1,
     ) -> None:
         self.clock = VirtualClock()
         self.kernel = Kernel(self.clock)
@@ -72,7 +73,9 @@ class Rig:
         net_dev_init(net)
         self.port = KeepingPort(self.clock)
         mac = bytes.fromhex(HOST_MAC.replace(":", ""))
-        self.model = HnicModel(self.kernel, self.clock, self.port, mac, RATE_BPS)
+        self.model = HnicModel(
+            self.kernel, self.clock, self.port, mac, RATE_BPS, queues, queues
+        )
         self.bus = self.model.device
         self.pages_before = self.kernel.mem.pages_in_use
         self.dev: NetDevice = self.in_task(

@@ -331,10 +331,10 @@ def test_a_data_read_that_fails_drops_the_packet_alone() -> None:
 def test_a_completion_that_fits_no_packet_is_a_bug(what: str) -> None:
     rig = Rig()
     rig.xmit(rig.skb(payload(100)))
-    phase = 1 << regs.TXC_PHASE_LSB
+    phase = 1 << regs.TXC_PHASE_LSB - 64
     head = 2 if what == "head" else 1
-    word = 12345 | head << regs.TXC_HEAD_LSB | phase
-    rig.kernel.mem.buf[rig.tx.cpl.addr : rig.tx.cpl.addr + 8] = word.to_bytes(8, "little")
+    word = 12345 | head << regs.TXC_HEAD_LSB - 64 | phase
+    rig.kernel.mem.buf[rig.tx.cpl.addr + 8 : rig.tx.cpl.addr + 16] = word.to_bytes(8, "little")
     with pytest.raises(KernelBug, match="completion"):
         hnic_tx.hnic_clean_tx_irq(rig.tx, 1)
 

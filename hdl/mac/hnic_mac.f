@@ -1,0 +1,12 @@
+common/hnic_narrow.v
+mac/hnic_pause.v
+mac/hnic_tx_pad.v
+mac/hnic_crc32.v
+mac/hnic_gmii_tx.v
+mac/hnic_rx_frame.v
+mac/hnic_gmii_rx.v
+mac/hnic_xgmii_gap.v
+mac/hnic_tx_mac.v
+mac/hnic_xgmii_decode.v
+mac/hnic_rx_mac.v
+mac/hnic_mac.v
