@@ -5,19 +5,19 @@
     reg         f_cpl_wait_q = 1'b0;
     reg         f_data_wait_q = 1'b0;
     reg [ADDR_W+10:0] f_cpl_q;
-    reg [ADDR_W+7:0]  f_data_q;
+    reg [ADDR_W+20:0] f_data_q;
     always @(posedge clk) begin
         f_cpl_wait_q  <= cpl_aw_valid && !cpl_aw_ready && !rst;
         f_data_wait_q <= data_aw_valid && !data_aw_ready && !rst;
         f_cpl_q       <= {cpl_aw_addr, cpl_aw_len, cpl_aw_size};
-        f_data_q      <= {data_aw_addr, data_aw_len};
+        f_data_q      <= {data_aw_addr, data_aw_len, data_aw_bytes};
     end
     always @* begin
         if (cpl_aw_valid) assume (cpl_aw_size <= BUS_LOG2 && cpl_aw_len < F_MAX_BEATS
                                   && f_cpl_first + ((cpl_aw_len + 16'd1) << cpl_aw_size) <= 16'd4096);
         if (data_aw_valid) assume (data_aw_len < F_MAX_BEATS && f_data_first + (data_aw_len + 16'd1) * NB <= 16'd4096);
         if (f_cpl_wait_q) assume (cpl_aw_valid && f_cpl_q == {cpl_aw_addr, cpl_aw_len, cpl_aw_size});
-        if (f_data_wait_q) assume (data_aw_valid && f_data_q == {data_aw_addr, data_aw_len});
+        if (f_data_wait_q) assume (data_aw_valid && f_data_q == {data_aw_addr, data_aw_len, data_aw_bytes});
     end
 
     wire [15:0] f_open;
@@ -26,7 +26,7 @@
     ) f_axi (
         .clk(clk), .rst(rst),
         .awid(m_axi_awid), .awaddr(m_axi_awaddr), .awlen(m_axi_awlen), .awsize(m_axi_awsize), .awburst(m_axi_awburst),
-        .awvalid(m_axi_awvalid), .awready(m_axi_awready),
+        .awuser(m_axi_awuser), .awvalid(m_axi_awvalid), .awready(m_axi_awready),
         .wdata(m_axi_wdata), .wstrb(m_axi_wstrb), .wlast(m_axi_wlast), .wvalid(m_axi_wvalid), .wready(m_axi_wready),
         .bid(m_axi_bid), .bresp(m_axi_bresp), .bvalid(m_axi_bvalid), .bready(m_axi_bready), .open(f_open)
     );

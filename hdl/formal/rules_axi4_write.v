@@ -18,6 +18,7 @@ module rules_axi4_write #(
     input wire [7:0]          awlen,
     input wire [2:0]          awsize,
     input wire [1:0]          awburst,
+    input wire [12:0]         awuser,
     input wire                awvalid,
     input wire                awready,
     input wire [DATA_W-1:0]   wdata,
@@ -33,9 +34,9 @@ module rules_axi4_write #(
 );
     localparam NB = DATA_W / 8;
     localparam OFF_W = $clog2(NB);
-    localparam AW_W = ID_W + ADDR_W + 13;
+    localparam AW_W = ID_W + ADDR_W + 26;
 
-    wire [AW_W-1:0]      aw = {awid, awaddr, awlen, awsize, awburst};
+    wire [AW_W-1:0]      aw = {awid, awaddr, awlen, awsize, awburst, awuser};
     wire [DATA_W+NB:0]   w = {wdata, wstrb, wlast};
     wire [ID_W+1:0]      b = {bid, bresp};
     reg                  aw_wait_q = 1'b0;

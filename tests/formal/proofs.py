@@ -405,8 +405,8 @@ AXI_WRITE = Proof(
         ),
         Mutant(
             "aw_no_wider_than_the_bus aw_within_4_kib",
-            "from_data ? BUS_LOG2[2:0] : cpl_aw_size}",
-            "from_data ? BUS_LOG2[2:0] + 3'd1 : cpl_aw_size}",
+            "from_data ? BUS_LOG2[2:0] : cpl_aw_size, bytes}",
+            "from_data ? BUS_LOG2[2:0] + 3'd1 : cpl_aw_size, bytes}",
         ),
         Mutant(
             "aw_no_longer_than_allowed",
