@@ -20,14 +20,11 @@ BENCH ?=
 MODULE ?=
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help setup demo packetdrill test deep fuzz bench bench-hw lint doctor claims lock clean distclean
-=======
-.PHONY: help setup demo packetdrill test random deep fuzz bench formal synth coverage lint doctor claims lock clean distclean
->>>>>>> 352d8e0eb8b72695833b727b3e69494106c386bb
+.PHONY: help setup demo packetdrill test random deep fuzz bench bench-hw formal synth coverage lint doctor claims lock clean \
+	distclean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install everything that is needed: tools from Debian, .venv from requirements.lock
 	@PYTHON=$(PYTHON) .ci/setup.sh
@@ -60,10 +57,9 @@ fuzz: setup ## run the tests with hostile frames and random system calls alone
 bench: setup ## measure the stack alone, from write() to ndo_start_xmit (BENCH="--megabytes 4 --repeats 3")
 	@$(BIN)/python -m tests.bench.stack $(BENCH)
 
-<<<<<<< HEAD
 bench-hw: setup ## measure the card in cycles against the wire, and its latency (BENCH="--page" for docs/performance.md)
 	@$(BIN)/python -m tests.bench.hw $(BENCH)
-=======
+
 formal: setup ## prove modules of the card, and show by mutants that each property can fail (MODULE=hnic_fifo for one)
 	@$(BIN)/python -m tests.formal $(MODULE)
 
@@ -72,7 +68,6 @@ coverage: setup ## run the tests of the card with counters in Verilator: lines, 
 
 synth: setup ## map the card to a Xilinx 7-series device, with its longest path (MODULE=hnic_fifo for one module)
 	@$(BIN)/python -m tests.synth $(MODULE)
->>>>>>> 352d8e0eb8b72695833b727b3e69494106c386bb
 
 lint: setup ## check Python with ruff and mypy, Verilog with Verilator and Icarus
 	$(BIN)/ruff check
