@@ -1,7 +1,7 @@
 // hnic_csr_rss: the key and the indirection table of receive-side scaling.
 //
 // Why: the hash needs all of the key and any entry of the table at any time, so both are flip-flops, not a RAM behind a port.
-// An entry beyond the card's queues is kept modulo QUEUE_W bits. The table starts with 0: everything to queue 0.
+// An entry is kept in QUEUE_W bits; hnic_rss takes one that no queue has for 0. The table starts with 0: everything to queue 0.
 // Latency: a write acts in the next cycle; `rd_data` answers one cycle after `rd_en`, 0 for foreign addresses.
 //
 // | parameter | legal | meaning                 |

@@ -16,7 +16,7 @@
 // | FIFO_BYTES  | power of two >= 2 * BURST_BYTES           | room for data asked for                  |
 // | STORE_BYTES | power of two >= 2 * MAX_FRAME             | packet store                             |
 // | MAX_FRAME   | 60..16000                                 | longest frame without tag and FCS        |
-// | PIECES      | power of two >= segments of a packet + 3  | pieces of frames that wait to be fetched |
+// | PIECES      | power of two >= 64                        | pieces of frames that wait to be fetched |
 //
 // Test: tests/hdl/test_hnic_tx_data.py
 `resetall

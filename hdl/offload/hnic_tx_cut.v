@@ -10,7 +10,7 @@
 // | parameter | legal                | meaning                                                             |
 // |-----------|----------------------|---------------------------------------------------------------------|
 // | QUEUES    | 1..32                | queues                                                              |
-// | PIECES    | power of two         | pieces held; at least the segments of a packet and 3                |
+// | PIECES    | power of two >= 64   | pieces held: the segments of a packet (32) and 3 more               |
 // | FRAMES    | power of two         | frames between here and the packet store                            |
 //
 // Test: tests/hdl/test_hnic_tx_cut.py
@@ -84,6 +84,9 @@ module hnic_tx_cut #(
     generate
         if (QUEUES < 1 || QUEUES > 32) begin : gen_error_hnic_tx_cut_queues
             ERROR_hnic_tx_cut_queues u_stop ();
+        end
+        if (PIECES < 64) begin : gen_error_hnic_tx_cut_pieces
+            ERROR_hnic_tx_cut_pieces u_stop ();
         end
     endgenerate
 

@@ -5,9 +5,9 @@
 // frame's end shows which of them count. `end_valid` comes with the last part or behind it.
 // Throughput: 64 bits a cycle, one frame a cycle. Latency: 2 cycles from `end_valid`.
 //
-// | parameter | legal | meaning                   |
-// |-----------|-------|---------------------------|
-// | QUEUE_W   | >= 1  | bits of a table entry     |
+// | parameter | legal | meaning                                                     |
+// |-----------|-------|-------------------------------------------------------------|
+// | QUEUES    | 1..32 | receive queues; an entry that names none of them is queue 0 |
 //
 // Test: tests/hdl/test_hnic_rss.py
 `resetall
@@ -15,7 +15,8 @@
 `default_nettype none
 
 module hnic_rss #(
-    parameter QUEUE_W = 3
+    parameter QUEUES = 8,
+    parameter QUEUE_W = QUEUES > 1 ? $clog2(QUEUES) : 1  // derived, do not set
 ) (
     input  wire                   clk,
     input  wire                   rst,
@@ -36,6 +37,7 @@ module hnic_rss #(
     output wire [QUEUE_W-1:0]     out_queue       // 0 without a hash
 );
     localparam KEY_W = 352;     // the key and 32 zeros behind it, which only the empty half behind the ports meets
+    localparam [QUEUE_W:0] LIMIT = QUEUES[QUEUE_W:0];
     localparam WINDOW_W = 95;   // key bits that 64 bits of input meet
 
     wire [KEY_W-1:0] key;
@@ -66,8 +68,8 @@ module hnic_rss #(
     reg [2:0]         type_q;
     reg [QUEUE_W-1:0] queue_q;
 
-    wire [31:0] hash = end_ip_q ? addr_q ^ (end_l4_q ? ports_q : 32'd0) : 32'd0;
-    wire [8:0]  entry = {2'd0, hash[6:0]};
+    wire [31:0]        hash = end_ip_q ? addr_q ^ (end_l4_q ? ports_q : 32'd0) : 32'd0;
+    wire [QUEUE_W-1:0] entry = cfg_rss_table[{2'd0, hash[6:0]}*QUEUE_W +: QUEUE_W];
 
     assign out_valid = valid_q;
     assign out_hash  = hash_q;
@@ -75,7 +77,7 @@ module hnic_rss #(
     assign out_queue = queue_q;
 
     always @(posedge clk) begin
-        if (in_valid && cfg_rss) begin
+        if (in_valid) begin
             if (in_ports) ports_q <= toeplitz(in_data, window);
             else addr_q <= toeplitz(in_data, window) ^ (in_step == 3'd0 ? 32'd0 : addr_q);
         end
@@ -86,7 +88,7 @@ module hnic_rss #(
         valid_q  <= end_q;
         hash_q   <= hash;
         type_q   <= !end_ip_q ? 3'd0 : (end_v4_q ? 3'd1 : 3'd3) + {2'd0, end_l4_q};
-        queue_q  <= end_ip_q ? cfg_rss_table[entry*QUEUE_W +: QUEUE_W] : {QUEUE_W{1'b0}};
+        queue_q  <= end_ip_q && {1'b0, entry} < LIMIT ? entry : {QUEUE_W{1'b0}};
         if (rst) begin
             end_q   <= 1'b0;
             valid_q <= 1'b0;

@@ -78,10 +78,7 @@ module hnic_rx_l3 (
             hold_q       <= in_data[63:16];
             rest_tag_q   <= has_tag;
             rest_count_q <= beyond ? rest[3:0] : 4'd0;
-            if (index_q == 2'd0) begin
-                type_q <= 16'd0;
-                tag_q  <= 1'b0;
-            end
+            if (index_q == 2'd0) type_q <= 16'd0;
             if (at_type) begin
                 type_q  <= {in_data[39:32], in_data[47:40]};
                 tci_q   <= {in_data[55:48], in_data[63:56]};

@@ -54,7 +54,7 @@ module hnic_rx_parse (
     localparam [2:0]  STEP_V6_PORTS = 3'd4;
 
     // ---- this word ----
-    reg  [12:0] index_q;  // of the next word
+    reg  [12:0] index_q;  // of the next word, stays at its maximum
     reg         v4_q, v6_q;
     reg  [3:0]  start_q;  // the datagram's first 32-bit word
     reg  [16:0] stop_q;   // byte behind the datagram
@@ -131,7 +131,7 @@ module hnic_rx_parse (
     always @(posedge clk) begin : word
         valid_q <= in_valid;
         if (in_valid) begin
-            index_q <= index + 13'd1;
+            index_q <= &index ? index : index + 13'd1;
             v4_q    <= v4;
             v6_q    <= v6;
             start_q <= start;

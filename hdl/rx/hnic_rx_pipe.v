@@ -4,7 +4,8 @@
 // are its sums right (hnic_rx_csum), which queue (hnic_rss). The frame itself, its VLAN tag taken out (hnic_rx_vlan_strip), waits in
 // the packet store; its record follows the verdict. The two ways meet in a FIFO of stored frames.
 // `pkt_cpl` is the RX completion with BUF_ID, BUFS, HEAD, STATUS and PHASE left 0. CSUM is not inverted, bits 15:8 are the first byte.
-// Only good, wanted, whole frames come out. Settings count from a frame's first words on.
+// Only good, wanted, whole frames come out. Settings count from a frame's first words on,
+// those of RSS at its end.
 // Throughput: one word a cycle in, whatever the frames' lengths and gaps; one word a cycle out.
 // Latency: 9 cycles from the last word to `pkt_valid`, 10 to the first word out.
 //
@@ -174,7 +175,7 @@ module hnic_rx_pipe #(
     wire [2:0]         h_type;
     wire [QUEUE_W-1:0] h_queue;
 
-    hnic_rss #(.QUEUE_W(QUEUE_W)) u_rss (
+    hnic_rss #(.QUEUES(QUEUES)) u_rss (
         .clk(clk), .rst(rst),
         .cfg_rss(cfg_rss), .cfg_rss_key(cfg_rss_key), .cfg_rss_table(cfg_rss_table),
         .in_valid(hash_valid), .in_ports(hash_ports), .in_step(hash_step), .in_data(hash_data),

@@ -55,13 +55,13 @@ def descriptor(
     sop: bool,
     eop: bool,
     cookie: int,
-    csum: tuple[int, int] | None = None,
+    csum_at: tuple[int, int] | None = None,
     **fields: int,
 ) -> bytes:
     """One TX descriptor, packed by the generated places; `fields` by their names in lower case."""
     named = {"addr": addr, "len": length, "sop": int(sop), "eop": int(eop), "cookie": cookie}
-    if csum is not None:
-        named |= {"csum": 1, "csum_start": csum[0], "csum_offset": csum[1]}
+    if csum_at is not None:
+        named |= {"csum": 1, "csum_start": csum_at[0], "csum_offset": csum_at[1]}
     word = 0
     for name, value in (named | fields).items():
         word |= value << getattr(r, f"TXD_{name.upper()}_LSB")
@@ -157,7 +157,7 @@ class TxRing(_Ring):
         self,
         segments: Sequence[tuple[int, bytes]],
         cookie: int,
-        csum: tuple[int, int] | None = None,
+        csum_at: tuple[int, int] | None = None,
         **fields: int,
     ) -> None:
         """A packet of (misalignment, bytes) segments; `fields` stand in its first descriptor."""
@@ -165,10 +165,10 @@ class TxRing(_Ring):
         for i, (misalign, data) in enumerate(segments):
             addr = self.card.place(data, misalign)
             more = fields if i == 0 else {}
-            asked = csum if i == 0 else None
+            asked = csum_at if i == 0 else None
             self.post(
                 descriptor(
-                    addr, len(data), sop=i == 0, eop=i == last, cookie=cookie, csum=asked, **more
+                    addr, len(data), sop=i == 0, eop=i == last, cookie=cookie, csum_at=asked, **more
                 )
             )
 

@@ -27,8 +27,12 @@ from scapy.utils import checksum
 from tests.hdl.bench import Item
 
 __all__ = [
+    "BROADCAST",
+    "MAC",
     "Config",
+    "Datagram",
     "Verdict",
+    "datagram",
     "fate",
     "judge",
     "mac_words",
@@ -105,10 +109,10 @@ def mac_words(frame: bytes, rng: random.Random, **last: int) -> list[Item]:
 
 
 def network_words(data: bytes, rng: random.Random, **all_: int) -> list[Item]:
-    """What lies behind the Ethernet header as words in network order; the last may be empty."""
-    size = len(data) // 8 + 1
-    if len(data) % 8 == 0 and size > 1 and rng.random() < 0.5:
-        size -= 1
+    """What lies behind the Ethernet header as words in network order; an empty one may end it."""
+    size = max(1, -(-len(data) // 8))
+    if data and rng.random() < 0.5:
+        size += 1
     words: list[Item] = []
     for index in range(size):
         part = data[8 * index : 8 * index + 8]

@@ -12,7 +12,7 @@ from tests.hdl.bench import StreamSink, StreamSource, interrupt, reset, run_modu
 
 @pytest.mark.parametrize("burst", [64, 512, 4096])
 def test_bursts_cover_the_read_and_cross_no_border(module_simulator: str, burst: int) -> None:
-    run_module(__file__, module_simulator, {"BURST_BYTES": burst})
+    run_module(__file__, module_simulator, {"BURST_BYTES": burst, "USER_W": 8})
 
 
 @cocotb.test()
@@ -41,17 +41,17 @@ async def cut(dut: Any, pause: float) -> None:
         for near in (0, 1, burst - 1, 4095, rng.randrange(4096)):
             addr = (rng.randrange(1 << 40) << 12) + near
             last = rng.randrange(2)
-            reads.append({"addr": addr, "len": length, "last": last})
+            user = rng.randrange(256)
+            reads.append({"addr": addr, "len": length, "last": last, "user": user})
             place, left = addr, length
             while True:
                 step = min(left, burst - place % burst)
                 left -= step
-                wanted.append({"addr": place, "bytes": step, "last": int(last and not left)})
+                ends = int(last and not left)
+                wanted.append({"addr": place, "bytes": step, "last": ends, "user": user})
                 place += step
                 if not left:
                     break
     cocotb.start_soon(StreamSource(dut, "in", rng, pause).send(reads))
-    assert (
-        await StreamSink(dut, "out", ["addr", "bytes", "last"], rng, pause).take(len(wanted))
-        == wanted
-    )
+    sink = StreamSink(dut, "out", ["addr", "bytes", "last", "user"], rng, pause)
+    assert await sink.take(len(wanted)) == wanted

@@ -23,7 +23,14 @@ def packet(
     for i, length in enumerate(lengths):
         offset = rng.randrange(lanes)
         data = rng.randbytes(length)
-        bursts.append({"offset": offset, "bytes": length, "last": int(i == len(lengths) - 1)})
+        bursts.append(
+            {
+                "offset": offset,
+                "bytes": length,
+                "last": int(i == len(lengths) - 1),
+                "index": rng.randrange(1 << 16),
+            }
+        )
         if length:
             image = rng.randbytes(offset) + data
             image += rng.randbytes(-len(image) % lanes)
@@ -35,8 +42,11 @@ def packet(
     return bursts, beats, whole
 
 
-async def collect(sink: StreamSink, lanes: int, packets: int) -> list[tuple[bytes, int]]:
-    out = []
+async def collect(
+    sink: StreamSink, lanes: int, packets: int
+) -> list[tuple[bytes, int, int | None]]:
+    """Data, error and the index it is put down to."""
+    out: list[tuple[bytes, int, int | None]] = []
     for _ in range(packets):
         data = b""
         while True:
@@ -45,8 +55,22 @@ async def collect(sink: StreamSink, lanes: int, packets: int) -> list[tuple[byte
             data += word["data"].to_bytes(lanes, "little")[: word["count"]]
             if word["last"]:
                 break
-        out.append((data, word["error"]))
+        out.append((data, word["error"], word["error_index"] if word["error"] else None))
     return out
+
+
+def fail(rng: Any, lanes: int, bursts: list[dict[str, int]], beats: list[dict[str, int]]) -> int:
+    """Some beats of a packet are in error; returns the index of the first one's burst."""
+    owners = [
+        burst["index"]
+        for burst in bursts
+        if burst["bytes"]
+        for _ in range(-(-(burst["offset"] + burst["bytes"]) // lanes))
+    ]
+    places = sorted(rng.sample(range(len(beats)), min(len(beats), rng.randrange(1, 4))))
+    for place in places:
+        beats[place]["error"] = 1
+    return owners[places[0]]
 
 
 IDLE = {"burst_valid": 0, "beat_valid": 0, "out_ready": 0}
@@ -58,14 +82,14 @@ async def run(dut: Any, shapes: list[list[int]], pause: float, bad: set[int]) ->
     bursts, beats, wanted = [], [], []
     for number, shape in enumerate(shapes):
         b, d, whole = packet(rng, lanes, shape)
-        if number in bad:
-            rng.choice(d)["error"] = 1
+        index = fail(rng, lanes, b, d) if number in bad else None
         bursts += b
         beats += d
-        wanted.append((whole, int(number in bad)))
+        wanted.append((whole, int(number in bad), index))
     cocotb.start_soon(StreamSource(dut, "burst", rng, pause).send(bursts))
     cocotb.start_soon(StreamSource(dut, "beat", rng, pause).send(beats))
-    sink = StreamSink(dut, "out", ["data", "count", "last", "error"], rng, pause)
+    fields = ["data", "count", "last", "error", "error_index"]
+    sink = StreamSink(dut, "out", fields, rng, pause)
     assert await collect(sink, lanes, len(shapes)) == wanted
 
 

@@ -279,6 +279,25 @@ async def a_disabled_queue_finishes_its_frame_and_forgets_its_buffers(dut: Any) 
 
 
 @cocotb.test()
+async def a_queue_disabled_inside_a_frame_gets_no_further_buffer(dut: Any) -> None:
+    host = await Host(dut).start(latency=100)
+    (queue, *_) = host.queues
+    await host.enable(queue)
+    await host.give(queue, [100])
+    await ClockCycles(dut.clk, 250)  # it is held
+    sent = host.frame(queue, 200)
+    assert queue.expected[-1].status == r.STATUS_NO_DESC
+    await host.give(queue, [100])
+    sender = cocotb.start_soon(host.send([sent]))
+    await ClockCycles(dut.clk, 20)
+    host._field("cfg_enable", queue, 1, 0)
+    await sender
+    await host.settle()
+    assert host.take(queue) == queue.expected
+    assert not host.status("status_active", queue, 1)
+
+
+@cocotb.test()
 async def a_reset_in_flight_leaves_nothing(dut: Any) -> None:
     host = await Host(dut).start(pause=0.2)
     for wait in (1, 5, 12, 30, 60, 100, 200):

@@ -212,16 +212,10 @@ async def every_address_answers(dut: Any) -> None:
     card = await Card(dut).start()
     assert await card.read(r.ID) == r.ID_RST
     assert await card.read(r.MAX_FRAME) == 9600
-    for hole in (
-        0x038,
-        0x0FC,
-        0x200,
-        0x3FFC,
-        r.TXQ_BASE + 0x34,
-        r.TXQ_BASE + 0xFC,
-        r.RXQ_BASE,
-        0xFFFC,
-    ):
+    holes = (0x03C, 0x0FC, 0x158, 0x228, 0x300, 0x3FFC, 0x7FFC, 0xFFFC)
+    inside = (r.Q_DROPS + 4, r.TXQ_STRIDE - 4)
+    beyond = r.TXQ_BASE + len(card.tx) * r.TXQ_STRIDE, r.RXQ_BASE + len(card.rx) * r.RXQ_STRIDE
+    for hole in (*holes, *(r.TXQ_BASE + at for at in inside), *beyond):
         await card.write(hole, 0xFFFFFFFF)
         assert await card.read(hole) == 0, hex(hole)
     await card.write(r.SCRATCH, 0x12345678)
@@ -303,7 +297,7 @@ async def nothing_is_lost_when_the_clock_stops_whenever_it_may(dut: Any) -> None
     await card.write(r.CTRL, 1 << r.CTRL_RESET_LSB)
     await card.settle()
     assert await card.read(r.CTRL) == 0
-    assert card.stops > 8
+    assert card.stops > 4
 
 
 @cocotb.test()
