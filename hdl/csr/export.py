@@ -26,7 +26,7 @@ VERILOG = HERE / "hnic_regs.vh"
 PYTHON = ROOT / "pyhost" / "drivers" / "net" / "hnic" / "hnic_regs.py"
 MARKDOWN = ROOT / "docs" / "hnic.md"
 
-# What stands around a generated table of the data sheet; between two of them the page is written by hand.
+# What stands around each generated table of the data sheet. The rest of it is written by hand.
 BEGIN = "<!-- hnic.rdl: {}: begin, written by hdl/csr/export.py -->"
 END = "<!-- hnic.rdl: {}: end -->"
 
