@@ -94,7 +94,7 @@ module hnic_tx_done #(
 
     assign halt_status   = enter_status;
     assign halt_index    = enter_index;
-    assign stat_tx_drops = pop && dropped;
+    assign stat_tx_drops = issue && dropped;
 
     hnic_fifo #(.WIDTH(1 + QUEUE_W + COOKIE_W + 16 + STATUS_W + 16), .DEPTH(DEPTH)) u_packets (
         .clk(clk), .rst(rst),
@@ -105,8 +105,8 @@ module hnic_tx_done #(
         .level()
     );
 
-    // Never fuller than u_packets: each packet that is sent was entered there.
-    hnic_fifo #(.WIDTH(64), .DEPTH(DEPTH)) u_times (
+    // Twice as deep as u_packets: a packet may be sent while its entry still waits in the slice of the reader (two packets).
+    hnic_fifo #(.WIDTH(64), .DEPTH(2 * DEPTH)) u_times (
         .clk(clk), .rst(rst),
         .wr_valid(sent), .wr_ready(times_ready), .wr_data(sent_time),
         .rd_valid(time_valid), .rd_ready(pop && !dropped), .rd_data(head_time),
@@ -168,7 +168,7 @@ module hnic_tx_done #(
 `ifdef HNIC_CHECKS
     always @(posedge clk) begin
         if (!rst && sent && !times_ready) begin
-            $display("CHECK %m: more packets sent than entered");
+            $display("CHECK %m: more packets sent than there is room for");
             $finish;
         end
         if (!rst && cpl_done && !route_valid) begin
