@@ -237,7 +237,7 @@ module hnic_core #(
         .clk(clk), .rst(core_rst), .tick(tick),
         .wr_en(wr_en), .wr_addr(wr_addr), .wr_data(wr_data), .rd_en(rd_en), .rd_addr(rd_addr), .rd_data(rd_rxq),
         .cfg_enable(rxq_enable), .cfg_reset(rxq_reset), .cfg_base(rxq_base), .cfg_size(rxq_size),
-        .cfg_cpl_base(rxq_cpl_base), .cfg_cpl_size(rxq_cpl_size), 
+        .cfg_cpl_base(rxq_cpl_base), .cfg_cpl_size(rxq_cpl_size),
         .cfg_rate(rxq_rate), .cfg_burst(rxq_burst), .cfg_prio(rxq_prio),
         .doorbell(rxq_doorbell), .doorbell_tail(rxq_doorbell_tail), .reset_done(rxq_reset_done),
         .status_active(rxq_active), .status_error(rxq_error), .status_tail(rxq_tail), .status_head(rxq_head),
@@ -271,11 +271,10 @@ module hnic_core #(
     wire [STATUS_W-1:0] enter_status;
 
     reg [6:0] irqs;
-    always @* begin : count_irqs
-        integer i;
+    integer   i;
+    always @* begin
         irqs = 7'd0;
-        for (i = 0; i < IRQ_N; i = i + 1)
-            irqs = irqs + {6'd0, irq[i]};
+        if (|irq) for (i = 0; i < IRQ_N; i = i + 1) irqs = irqs + {6'd0, irq[i]};
     end
 
     hnic_stats u_stats (

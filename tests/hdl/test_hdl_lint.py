@@ -16,6 +16,9 @@ MODULES = sorted(HDL.glob("*/hnic_*.v"))
 MAX_LINES = 400
 MAX_BLOCK = 60
 MAX_PORTS = 45
+MAX_LINES_OF_WIRING = 500
+WIRING = {"hnic_top", "hnic_core", "hnic_mac", "hnic_rx_engine", "hnic_tx_rings", "hnic_axi_write"}
+"""What joins whole buses and the vectors of all queues, a line a port."""
 
 every_module = pytest.mark.parametrize("module", MODULES, ids=[path.stem for path in MODULES])
 
@@ -47,7 +50,7 @@ def test_module_names_its_files(module: Path) -> None:
     [
         ("hnic_fifo", "DEPTH=12"),
         ("hnic_axi_split", "BURST_BYTES=8192"),
-        ("hnic_top", "MAX_FRAME=20000"),
+        ("hnic_core", "MAX_FRAME=20000"),
     ],
 )
 def test_an_illegal_parameter_stops_the_build(module: str, parameter: str) -> None:
@@ -74,14 +77,15 @@ def test_module_keeps_the_house_rules(module: Path) -> None:
     lines = text.splitlines()
     assert f"module {module.stem}" in text
     assert text.count("endmodule") == 1
-    assert len(lines) <= MAX_LINES
+    wiring = module.stem in WIRING
+    assert len(lines) <= (MAX_LINES_OF_WIRING if wiring else MAX_LINES)
     assert text.startswith(f"// {module.stem}: ")
     assert f"tests/hdl/test_{module.stem}.py" in text
     assert (Path(__file__).parent / f"test_{module.stem}.py").exists()
     assert text.rstrip().endswith("`resetall")
     assert "`default_nettype none" in text
     ports = re.findall(r"^    (?:input|output) ", text, re.MULTILINE)
-    assert len(ports) <= MAX_PORTS or module.stem == "hnic_top"
+    assert len(ports) <= MAX_PORTS or wiring
     assert longest_block(lines) <= MAX_BLOCK
     # A named block is a thread of its own to Icarus, begun and ended each time: 4 times the cost.
     assert not re.search(r"always @\(posedge clk\) begin *:", text)
