@@ -17,6 +17,7 @@ from pyhost.net.netfilter.ip_tables import ip_tables_init
 from pyhost.net.netfilter.nf_conntrack_net import nf_conntrack_init
 from pyhost.net.packet.af_packet import packet_init
 from pyhost.net.unix import unix_init
+from pyhost.net.vlan.vlan import vlan_init
 from pyhost.net.xfrm.xfrm_output import xfrm_init
 from pyhost.security.hooks import security_init
 
@@ -50,6 +51,7 @@ def boot(
     inet_init(net)
     unix_init(net)
     packet_init(net)
+    vlan_init(net)
     loopback_init(net)
     for key, value in (sysctls or {}).items():
         kernel.sysctl[key] = value

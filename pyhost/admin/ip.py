@@ -38,6 +38,7 @@ def run(kernel: Kernel, argv: list[str]) -> str:
         option = words.next()
         if option not in ("-4", "-family", "-f", "-o", "-oneline", "-details", "-d"):
             raise CommandError(f'Option "{option}" is unknown, try "ip -help".')
+        words.details |= option in ("-details", "-d")
         if option in ("-family", "-f") and words.next() != "inet":
             raise CommandError("Only the family inet is here.")
     if not words:

@@ -1,4 +1,4 @@
-"""`ip link { set | show }`."""
+"""`ip link { set | show | add | delete }`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyhost.admin.errors import CommandError
+from pyhost.admin.ip_link_add import add_link, delete_link, vlan_details
 from pyhost.admin.ip_words import Command, Words, answer, device, hardware_address, pick
 from pyhost.net.core.dev import dev_change_mtu, dev_change_tx_queue_len, dev_close, dev_open
+from pyhost.net.core.dev_addr import dev_set_allmulti, dev_set_mac_address, dev_set_promiscuity
 from pyhost.net.core.netdevice import (
+    IFF_ALLMULTI,
     IFF_BROADCAST,
     IFF_LOOPBACK,
     IFF_NOARP,
     IFF_PROMISC,
     IFF_UP,
 )
+from pyhost.net.vlan.vlan_dev import VlanDev
 
 if TYPE_CHECKING:
     from pyhost.net.core.netdevice import NetDevice
@@ -26,11 +30,15 @@ FLAG_NAMES = (
     (IFF_LOOPBACK, "LOOPBACK"),
     (IFF_BROADCAST, "BROADCAST"),
     (IFF_NOARP, "NOARP"),
+    (IFF_ALLMULTI, "ALLMULTI"),
     (IFF_PROMISC, "PROMISC"),
     (IFF_UP, "UP"),
 )
-FLAG_WORDS = {"promisc": (IFF_PROMISC, True), "arp": (IFF_NOARP, False)}
-"""Word: its flag, and whether `on` sets it."""
+COUNTED = {
+    "promisc": (IFF_PROMISC, dev_set_promiscuity),
+    "allmulticast": (IFF_ALLMULTI, dev_set_allmulti),
+}
+"""Flags that stay while anybody wants them; an administrator is one of these (`dev.gflags`)."""
 
 
 def run(net: Net, words: Words) -> str:
@@ -52,10 +60,11 @@ def _set(net: Net, words: Words) -> str:
         elif word in ("txqueuelen", "txqlen", "qlen"):
             answer(dev_change_tx_queue_len(dev, _whole(words, "txqueuelen")))
         elif word == "address":
-            dev.addr = hardware_address(words.next())
-        elif word in FLAG_WORDS:
-            flag, sets = FLAG_WORDS[word]
-            dev.flags = dev.flags | flag if _on_off(words) is sets else dev.flags & ~flag
+            answer(dev_set_mac_address(dev, hardware_address(words.next())))
+        elif word == "arp":
+            dev.flags = dev.flags & ~IFF_NOARP if _on_off(words) else dev.flags | IFF_NOARP
+        elif word in COUNTED:
+            _set_counted(dev, word, _on_off(words))
         else:
             raise CommandError(f'Error: either "dev" is duplicate, or "{word}" is a garbage.')
     return ""
@@ -95,6 +104,14 @@ def _on_off(words: Words) -> bool:
     return word == "on"
 
 
+def _set_counted(dev: NetDevice, word: str, on: bool) -> None:
+    """Linux: __dev_change_flags."""
+    flag, change = COUNTED[word]
+    if bool(dev.gflags & flag) is not on:
+        dev.gflags ^= flag
+        change(dev, 1 if on else -1)
+
+
 def _show(net: Net, words: Words) -> str:
     words.take("dev")
     chosen = list(net.devices.values())
@@ -106,13 +123,13 @@ def _show(net: Net, words: Words) -> str:
     lines = [
         line
         for dev in sorted(chosen, key=lambda each: each.ifindex)
-        for line in link_lines(dev, mode=" mode DEFAULT")
+        for line in link_lines(dev, mode=" mode DEFAULT", details=words.details)
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
-def link_lines(dev: NetDevice, mode: str = "") -> list[str]:
-    """The two lines of a device. iproute2: print_linkinfo."""
+def link_lines(dev: NetDevice, mode: str = "", details: bool = False) -> list[str]:
+    """The lines of a device. iproute2: print_linkinfo."""
     flags = [name for bit, name in FLAG_NAMES if dev.flags & bit]
     up = dev.flags & IFF_UP
     if up:
@@ -122,11 +139,24 @@ def link_lines(dev: NetDevice, mode: str = "") -> list[str]:
     qdisc = "noop" if dev.qdisc is None else dev.qdisc.ops.id
     kind = "loopback" if loopback else "ether"
     broadcast = bytes(6) if loopback else dev.broadcast
+    name = f"{dev.name}@{dev.ops.real_dev.name}" if isinstance(dev.ops, VlanDev) else dev.name
+    link = f"    link/{kind} {dev.addr.hex(':')} brd {broadcast.hex(':')}"
+    if details:
+        limits = f"minmtu {dev.min_mtu} maxmtu {dev.max_mtu}"
+        link += f" promiscuity {dev.promiscuity} allmulti {dev.allmulti} {limits}"
+        link += f"\n{more}" if (more := vlan_details(dev)) else ""
     return [
-        f"{dev.ifindex}: {dev.name}: <{','.join(flags)}> mtu {dev.mtu} qdisc {qdisc} "
+        f"{dev.ifindex}: {name}: <{','.join(flags)}> mtu {dev.mtu} qdisc {qdisc} "
         f"state {state}{mode} group default qlen {dev.tx_queue_len}",
-        f"    link/{kind} {dev.addr.hex(':')} brd {broadcast.hex(':')}",
+        link,
     ]
 
 
-COMMANDS: dict[str, Command] = {"set": _set, "show": _show, "list": _show, "lst": _show}
+COMMANDS: dict[str, Command] = {
+    "set": _set,
+    "show": _show,
+    "list": _show,
+    "lst": _show,
+    "add": add_link,
+    "delete": delete_link,
+}

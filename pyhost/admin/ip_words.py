@@ -21,6 +21,7 @@ from pyhost.uapi.errno import (
     ENOENT,
     EOPNOTSUPP,
     EPERM,
+    ERANGE,
     ESRCH,
 )
 
@@ -48,6 +49,7 @@ STRERROR = {
     EEXIST: "File exists",
     ENODEV: "No such device",
     EINVAL: "Invalid argument",
+    ERANGE: "Numerical result out of range",
     EOPNOTSUPP: "Operation not supported",
     EADDRNOTAVAIL: "Cannot assign requested address",
     ENETDOWN: "Network is down",
@@ -61,11 +63,12 @@ T = TypeVar("T")
 
 
 class Words:
-    """The rest of a command line."""
+    """The rest of a command line; `details`: more is to be shown than usual."""
 
     def __init__(self, words: Iterable[str]) -> None:
         self._words = list(words)
         self._at = 0
+        self.details = False
 
     def __bool__(self) -> bool:
         return self._at < len(self._words)

@@ -77,6 +77,7 @@ __all__ = [
     "MAXTTL",
     "IpHeader",
     "IpView",
+    "ip_eth_mc_map",
     "ipv4_is_lbcast",
     "ipv4_is_loopback",
     "ipv4_is_multicast",
@@ -275,6 +276,11 @@ class IpHeader:
 def ipv4_is_multicast(addr: int) -> bool:
     """224.0.0.0/4. Linux: include/linux/in.h."""
     return addr >> 28 == 14
+
+
+def ip_eth_mc_map(addr: int) -> bytes:
+    """The Ethernet address of a group (RFC 1112 section 6.4). Linux: ip_eth_mc_map."""
+    return b"\x01\x00\x5e" + (addr & 0x7FFFFF).to_bytes(3, "big")
 
 
 def ipv4_is_lbcast(addr: int) -> bool:

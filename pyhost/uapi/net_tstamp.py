@@ -1,7 +1,10 @@
-"""SO_TIMESTAMPING. Linux: include/uapi/linux/net_tstamp.h, include/uapi/linux/errqueue.h."""
+"""SO_TIMESTAMPING, and which packets a card timestamps. Linux: include/uapi/linux/net_tstamp.h,
+include/uapi/linux/errqueue.h.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from struct import Struct
 
 SOF_TIMESTAMPING_TX_HARDWARE = 1 << 0
@@ -31,6 +34,27 @@ SOF_TIMESTAMPING_TX_RECORD_MASK = (
     | SOF_TIMESTAMPING_TX_ACK
 )
 """What a control message of one send may ask for."""
+
+HWTSTAMP_TX_OFF = 0
+HWTSTAMP_TX_ON = 1
+
+HWTSTAMP_FILTER_NONE = 0
+HWTSTAMP_FILTER_ALL = 1
+HWTSTAMP_FILTER_LAST = 15
+"""Kinds of packets that are timestamped on receipt; all but the first two are some of PTP or NTP.
+"""
+
+HWTSTAMP_CONFIG = Struct("<iii")
+"""struct hwtstamp_config: flags, tx_type, rx_filter."""
+
+
+@dataclass(slots=True, frozen=True)
+class HwtstampConfig:
+    """Which packets a card timestamps. Linux: struct kernel_hwtstamp_config."""
+
+    tx_type: int
+    rx_filter: int
+
 
 SCM_TIMESTAMPING = Struct("<qqqqqq")
 """struct scm_timestamping: three struct timespec; software, unused, raw hardware."""

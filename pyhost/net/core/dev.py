@@ -9,7 +9,6 @@ and driver in dev_xmit.py. This module gives all their names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyhost.kernel.sysctl import SysctlError, whole_number
@@ -40,6 +39,15 @@ from pyhost.net.core.napi import (
     netif_receive_skb,
     netif_rx,
 )
+from pyhost.net.core.netdev_chain import (
+    NETDEV_CHANGE,
+    NETDEV_CHANGEMTU,
+    NETDEV_DOWN,
+    NETDEV_UNREGISTER,
+    NETDEV_UP,
+    call_netdevice_notifiers,
+    register_netdevice_notifier,
+)
 from pyhost.net.core.netdevice import (
     IFF_LOOPBACK,
     IFF_RUNNING,
@@ -67,12 +75,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NAPI_POLL_WEIGHT",
+    "NETDEV_CHANGE",
     "NETDEV_CHANGEMTU",
     "NETDEV_DOWN",
     "NETDEV_UNREGISTER",
     "NETDEV_UP",
     "NapiStruct",
     "Softnet",
+    "call_netdevice_notifiers",
     "dev_add_pack",
     "dev_change_mtu",
     "dev_change_tx_queue_len",
@@ -106,11 +116,6 @@ __all__ = [
     "validate_xmit_skb_list",
     "xmit_one",
 ]  # fmt: skip
-
-NETDEV_UP = 1
-NETDEV_DOWN = 2
-NETDEV_UNREGISTER = 6
-NETDEV_CHANGEMTU = 7
 
 SOCK_MIN_SNDBUF = 4608
 SOCK_MIN_RCVBUF = 2304
@@ -147,18 +152,6 @@ def net_dev_init(net: Net) -> None:
 # -- devices ---------------------------------------------------------------------------------------
 
 
-def register_netdevice_notifier(net: Net, notifier: Callable[[NetDevice, int], None]) -> None:
-    """Call `notifier(dev, NETDEV_*)` when a device changes. Linux: register_netdevice_notifier."""
-    net.softnet.netdev_chain.append(notifier)
-
-
-def _notify(dev: NetDevice, event: int) -> None:
-    """Linux: call_netdevice_notifiers. Routes that were looked up before are obsolete."""
-    dev.net.rt_genid += 1
-    for notifier in dev.net.softnet.netdev_chain:
-        notifier(dev, event)
-
-
 def register_netdevice(dev: NetDevice) -> int:
     """Make a device known; it stays down until `dev_open`. -EEXIST: the name is taken.
 
@@ -180,7 +173,7 @@ def unregister_netdevice(dev: NetDevice) -> None:
     dev_close(dev)
     dev_shutdown(dev)
     del dev.net.devices[dev.name]
-    _notify(dev, NETDEV_UNREGISTER)
+    call_netdevice_notifiers(dev, NETDEV_UNREGISTER)
 
 
 def dev_get_by_name(net: Net, name: str) -> NetDevice | None:
@@ -210,7 +203,7 @@ def dev_open(dev: NetDevice) -> int:
     if dev.carrier:
         dev.flags |= IFF_RUNNING
     dev_activate(dev)
-    _notify(dev, NETDEV_UP)
+    call_netdevice_notifiers(dev, NETDEV_UP)
     return 0
 
 
@@ -224,7 +217,7 @@ def dev_close(dev: NetDevice) -> None:
     dev_deactivate(dev)
     dev.flags &= ~(IFF_UP | IFF_RUNNING)
     dev.ops.ndo_stop(dev)
-    _notify(dev, NETDEV_DOWN)
+    call_netdevice_notifiers(dev, NETDEV_DOWN)
 
 
 def dev_change_mtu(dev: NetDevice, mtu: int) -> int:
@@ -242,7 +235,7 @@ def dev_change_mtu(dev: NetDevice, mtu: int) -> int:
         if error:
             return error
     dev.mtu = mtu
-    _notify(dev, NETDEV_CHANGEMTU)
+    call_netdevice_notifiers(dev, NETDEV_CHANGEMTU)
     return 0
 
 
@@ -266,6 +259,7 @@ def netif_carrier_on(dev: NetDevice) -> None:
     if dev.flags & IFF_UP:
         dev.flags |= IFF_RUNNING
         dev_activate(dev)
+        call_netdevice_notifiers(dev, NETDEV_CHANGE)
 
 
 def netif_carrier_off(dev: NetDevice) -> None:
@@ -279,6 +273,7 @@ def netif_carrier_off(dev: NetDevice) -> None:
     dev.flags &= ~IFF_RUNNING
     if dev.flags & IFF_UP:
         dev_deactivate(dev)
+        call_netdevice_notifiers(dev, NETDEV_CHANGE)
 
 
 # -- the way out -----------------------------------------------------------------------------------

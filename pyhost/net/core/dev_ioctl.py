@@ -1,7 +1,7 @@
 """What a program may ask about an interface through any socket. Linux: net/core/dev_ioctl.c.
 
 Addresses of a family are the family's business (`ProtoOps.if_ioctl`). Interfaces are changed with
-`ip` alone (pyhost/admin), not with ioctls.
+`ip` and `ethtool` alone (pyhost/admin), not with ioctls, but for the timestamps that a card takes.
 """
 
 from __future__ import annotations
@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING
 
 from pyhost.net.core.dev import dev_get_by_index, dev_get_by_name
 from pyhost.net.core.netdevice import IFF_LOOPBACK
-from pyhost.uapi.errno import EFAULT, ENODEV, ENOTTY
+from pyhost.uapi.errno import EFAULT, EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, ERANGE
 from pyhost.uapi.ethernet import ARPHRD_ETHER, ARPHRD_LOOPBACK
+from pyhost.uapi.net_tstamp import (
+    HWTSTAMP_CONFIG,
+    HWTSTAMP_FILTER_LAST,
+    HWTSTAMP_TX_ON,
+    HwtstampConfig,
+)
 from pyhost.uapi.socket import INT
 from pyhost.uapi.sockios import (
     IFNAMSIZ,
     IFREQ_SIZE,
+    SIOCGHWTSTAMP,
     SIOCGIFFLAGS,
     SIOCGIFHWADDR,
     SIOCGIFINDEX,
@@ -24,6 +31,7 @@ from pyhost.uapi.sockios import (
     SIOCGIFMTU,
     SIOCGIFNAME,
     SIOCGIFTXQLEN,
+    SIOCSHWTSTAMP,
 )
 
 if TYPE_CHECKING:
@@ -82,6 +90,39 @@ def _dev_ifsioc(net: Net, cmd: int, ifreq: bytes) -> bytes | int:
     return -ENODEV if dev is None else make_ifreq(ifreq_name(ifreq), getter(dev))
 
 
+def _dev_hwtstamp(mm: MmStruct, net: Net, cmd: int, ifreq: bytes) -> int:
+    """Ask which packets a card timestamps, or set it: a struct hwtstamp_config where ifr_data
+    points. Linux: dev_get_hwtstamp, dev_set_hwtstamp, net_hwtstamp_validate.
+
+    -ENODEV; -EOPNOTSUPP: the device takes no timestamps; -EFAULT; -EINVAL: unknown flags; -ERANGE:
+    the device cannot do that.
+    """
+    dev = ifreq_device(net, ifreq)
+    if dev is None:
+        return -ENODEV
+    verb = "ndo_hwtstamp_set" if cmd == SIOCSHWTSTAMP else "ndo_hwtstamp_get"
+    method = getattr(dev.ops, verb, None)
+    if method is None:
+        return -EOPNOTSUPP
+    where = int.from_bytes(ifreq[IFNAMSIZ : IFNAMSIZ + 8], "little")
+    if cmd == SIOCSHWTSTAMP:
+        raw = mm.get_user(where, HWTSTAMP_CONFIG.size)
+        if raw is None:
+            return -EFAULT
+        flags, tx_type, rx_filter = HWTSTAMP_CONFIG.unpack(raw)
+        if flags:
+            return -EINVAL
+        if not 0 <= tx_type <= HWTSTAMP_TX_ON or not 0 <= rx_filter <= HWTSTAMP_FILTER_LAST:
+            return -ERANGE
+        config = method(dev, HwtstampConfig(tx_type, rx_filter))
+    else:
+        config = method(dev)
+    if not isinstance(config, HwtstampConfig):
+        return int(config)
+    answer = HWTSTAMP_CONFIG.pack(0, config.tx_type, config.rx_filter)
+    return 0 if mm.put_user(where, answer) else -EFAULT
+
+
 def dev_ioctl(mm: MmStruct, sock: Socket, cmd: int, arg: int) -> int:
     """An ioctl with a struct ifreq at `arg`: 0, -EFAULT, -ENODEV, -ENOTTY, what the family says.
 
@@ -89,11 +130,14 @@ def dev_ioctl(mm: MmStruct, sock: Socket, cmd: int, arg: int) -> int:
     """
     family_ioctl = sock.ops.if_ioctl
     of_family = family_ioctl is not None and cmd in family_ioctl.commands
-    if not of_family and cmd != SIOCGIFNAME and cmd not in GETTERS:
+    hwtstamp = cmd in (SIOCSHWTSTAMP, SIOCGHWTSTAMP)
+    if not of_family and cmd != SIOCGIFNAME and cmd not in GETTERS and not hwtstamp:
         return -ENOTTY
     ifreq = mm.get_user(arg, IFREQ_SIZE)
     if ifreq is None:
         return -EFAULT
+    if hwtstamp:
+        return _dev_hwtstamp(mm, sock.net, cmd, ifreq)
     if family_ioctl is not None and of_family:
         answer = family_ioctl.call(sock.net, cmd, ifreq)
     elif cmd == SIOCGIFNAME:

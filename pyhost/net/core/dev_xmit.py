@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pyhost.kernel.bug import KernelBug
 from pyhost.net.core import drop_reason
 from pyhost.net.core.gso import SKB_GSO_TCPV4, skb_gso_segment
+from pyhost.net.core.if_vlan import vlan_get_protocol, vlan_insert_tag
 from pyhost.net.core.netdevice import (
     NET_XMIT_MASK,
     NETDEV_TX_BUSY,
@@ -20,6 +21,7 @@ from pyhost.net.core.netdevice import (
     NETIF_F_GSO_MASK,
     NETIF_F_GSO_SHIFT,
     NETIF_F_HW_CSUM,
+    NETIF_F_HW_VLAN_CTAG_TX,
     NETIF_F_SG,
     NETIF_F_TSO_MANGLEID,
     NetDevice,
@@ -34,7 +36,7 @@ from pyhost.net.core.skbuff import (
     kfree_skb_reason,
 )
 from pyhost.net.core.ubuf import skb_orphan_frags_rx
-from pyhost.uapi.ethernet import ETH_P_IP, PACKET_OUTGOING
+from pyhost.uapi.ethernet import ETH_P_8021Q, ETH_P_IP, PACKET_OUTGOING
 
 if TYPE_CHECKING:
     from pyhost.net.net_namespace import Net
@@ -64,6 +66,8 @@ def netif_skb_features(skb: SkBuff, dev: NetDevice) -> int:
     features = dev.features
     if skb.shinfo.gso_size:
         features = _gso_features_check(skb, dev, features)
+    if skb.vlan_proto or skb.protocol == ETH_P_8021Q:
+        features &= dev.vlan_features | NETIF_F_HW_VLAN_CTAG_TX
     check = getattr(dev.ops, "ndo_features_check", None)
     if check is not None:
         features = check(skb, dev, features)
@@ -101,7 +105,7 @@ def _can_checksum(skb: SkBuff, features: int) -> bool:
         return True
     return (
         bool(features & NETIF_F_ALL_CSUM)
-        and skb.protocol == ETH_P_IP
+        and vlan_get_protocol(skb) == ETH_P_IP
         and skb.buf[skb.network_header + 9] in _L4_WITH_IP_CSUM
     )
 
@@ -120,15 +124,21 @@ def netif_needs_gso(skb: SkBuff, features: int) -> bool:
 
 
 def validate_xmit_skb(skb: SkBuff, dev: NetDevice) -> list[SkBuff]:
-    """Do in software what the device cannot: segment, linearise, sum. Linux: validate_xmit_skb.
+    """Do in software what the device cannot: tag, segment, linearise, sum. Linux:
+    validate_xmit_skb.
 
     Returns the frames to hand to the driver; none when the packet was dropped.
     """
     if not skb.shinfo.gso_size:
-        if skb.ip_summed != CHECKSUM_PARTIAL and not skb.data_len:
+        if skb.ip_summed != CHECKSUM_PARTIAL and not skb.data_len and not skb.vlan_proto:
             return [skb]
-        return _validate_frame(skb, dev, netif_skb_features(skb, dev))
+        features = netif_skb_features(skb, dev)
+        if not _validate_vlan(skb, features):
+            return _drop_invalid(skb, dev, drop_reason.NOMEM)
+        return _validate_frame(skb, dev, features)
     features = netif_skb_features(skb, dev)
+    if not _validate_vlan(skb, features):
+        return _drop_invalid(skb, dev, drop_reason.NOMEM)
     if not netif_needs_gso(skb, features):
         return _validate_frame(skb, dev, features)
     segments = skb_gso_segment(skb, features)
@@ -136,6 +146,18 @@ def validate_xmit_skb(skb: SkBuff, dev: NetDevice) -> list[SkBuff]:
         return _drop_invalid(skb, dev, drop_reason.SKB_GSO_SEG)
     consume_skb(skb)
     return [frame for part in segments for frame in _validate_frame(part, dev, features)]
+
+
+def _validate_vlan(skb: SkBuff, features: int) -> bool:
+    """Put the tag of a packet into it if the device does not; False when memory is short. Linux:
+    validate_xmit_vlan.
+    """
+    if skb.vlan_proto and not features & NETIF_F_HW_VLAN_CTAG_TX:
+        try:
+            vlan_insert_tag(skb)
+        except MemoryError:
+            return False
+    return True
 
 
 def _validate_frame(skb: SkBuff, dev: NetDevice, features: int) -> list[SkBuff]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pyhost.net.core.netdev_chain import NETDEV_FEAT_CHANGE, call_netdevice_notifiers
 from pyhost.net.core.netdevice import (
     NETIF_F_ALL_CSUM,
     NETIF_F_ALL_TSO,
@@ -20,10 +21,14 @@ from pyhost.net.core.netdevice import (
     NETIF_F_GSO,
     NETIF_F_GSO_UDP_L4,
     NETIF_F_HW_CSUM,
+    NETIF_F_HW_VLAN_CTAG_RX,
+    NETIF_F_HW_VLAN_CTAG_TX,
     NETIF_F_IP_CSUM,
     NETIF_F_RXCSUM,
+    NETIF_F_RXHASH,
     NETIF_F_SG,
     NETIF_F_TSO,
+    NETIF_F_TSO6,
     NETIF_F_TSO_ECN,
     NETIF_F_TSO_MANGLEID,
 )
@@ -48,9 +53,13 @@ NETDEV_FEATURE_STRINGS: Mapping[str, int] = MappingProxyType({
     "tx-tcp-segmentation": NETIF_F_TSO,
     "tx-tcp-ecn-segmentation": NETIF_F_TSO_ECN,
     "tx-tcp-mangleid-segmentation": NETIF_F_TSO_MANGLEID,
+    "tx-tcp6-segmentation": NETIF_F_TSO6,
     "tx-udp-segmentation": NETIF_F_GSO_UDP_L4,
     "tx-generic-segmentation": NETIF_F_GSO,
     "rx-gro": NETIF_F_GRO,
+    "rx-vlan-hw-parse": NETIF_F_HW_VLAN_CTAG_RX,
+    "tx-vlan-hw-insert": NETIF_F_HW_VLAN_CTAG_TX,
+    "rx-hashing": NETIF_F_RXHASH,
 })  # fmt: skip
 """ethtool's long names. Linux: netdev_features_strings."""
 
@@ -63,8 +72,12 @@ def netdev_fix_features(dev: NetDevice, features: int) -> int:
         features &= ~NETIF_F_ALL_TSO
     if features & NETIF_F_TSO and not features & NETIF_F_ALL_CSUM:
         features &= ~(NETIF_F_TSO | NETIF_F_TSO_ECN)
+    if features & NETIF_F_TSO6 and not features & NETIF_F_HW_CSUM:
+        features &= ~NETIF_F_TSO6
     if not features & NETIF_F_TSO:
-        features &= ~(NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID)
+        features &= ~NETIF_F_TSO_MANGLEID
+    if not features & (NETIF_F_TSO | NETIF_F_TSO6):
+        features &= ~NETIF_F_TSO_ECN
     if not features & NETIF_F_SG:
         features &= ~(NETIF_F_GSO | NETIF_F_GSO_UDP_L4)
     if not features & NETIF_F_ALL_CSUM:
@@ -99,7 +112,7 @@ def netdev_update_features(dev: NetDevice) -> int:
         if error:
             return error
     dev.features = features
-    dev.net.rt_genid += 1
+    call_netdevice_notifiers(dev, NETDEV_FEAT_CHANGE)
     return 1
 
 

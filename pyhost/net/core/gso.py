@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pyhost.net.core.if_vlan import vlan_get_protocol
 from pyhost.uapi.errno import EPROTONOSUPPORT
+from pyhost.uapi.ethernet import ETH_P_8021Q
 
 if TYPE_CHECKING:
     from pyhost.net.core.skbuff import SkBuff
 
 __all__ = [
-    "SKB_GSO_TCPV4", "SKB_GSO_TCP_ECN", "SKB_GSO_TCP_FIXEDID", "SKB_GSO_UDP_L4",
+    "SKB_GSO_TCPV4", "SKB_GSO_TCPV6", "SKB_GSO_TCP_ECN", "SKB_GSO_TCP_FIXEDID", "SKB_GSO_UDP_L4",
     "UDP_HLEN", "GsoSegment", "qdisc_pkt_len", "skb_gso_segment", "skb_gso_transport_seglen",
     "skb_gso_validate_mac_len", "skb_gso_validate_network_len", "skb_tcp_all_headers",
 ]  # fmt: skip
@@ -23,6 +25,7 @@ __all__ = [
 SKB_GSO_TCPV4 = 1
 SKB_GSO_TCP_ECN = 4
 SKB_GSO_TCP_FIXEDID = 8
+SKB_GSO_TCPV6 = 16
 SKB_GSO_UDP_L4 = 1 << 17
 
 UDP_HLEN = 8
@@ -80,7 +83,8 @@ def skb_gso_segment(skb: SkBuff, features: int) -> list[SkBuff] | int:
 
     -EPROTONOSUPPORT: no such protocol; -EINVAL: headers do not fit together; -ENOMEM.
     """
-    segment = skb.pool.kernel.net.softnet.packet_offloads.get(skb.protocol)
+    proto = skb.protocol if skb.protocol != ETH_P_8021Q else vlan_get_protocol(skb)
+    segment = skb.pool.kernel.net.softnet.packet_offloads.get(proto)
     if segment is None:
         return -EPROTONOSUPPORT
     return segment(skb, features)

@@ -21,13 +21,14 @@ from pyhost.kernel.clock import NSEC_PER_USEC
 from pyhost.kernel.softirq import NET_RX_SOFTIRQ, NET_TX_SOFTIRQ
 from pyhost.net.core import drop_reason
 from pyhost.net.core.gso import GsoSegment
+from pyhost.net.core.if_vlan import skb_vlan_untag, vlan_do_receive
 from pyhost.net.core.netdevice import NET_RX_DROP, NET_RX_SUCCESS, NetDevice, PacketType
 from pyhost.net.core.skbuff import SkBuff, kfree_skb_reason
 from pyhost.net.core.ubuf import skb_orphan_frags_rx
 from pyhost.net.sched.qdisc import Qdisc, QdiscOps
 from pyhost.net.sched.sch_api import pktsched_init
 from pyhost.net.sched.sch_generic import qdisc_run
-from pyhost.uapi.ethernet import ETH_P_ALL
+from pyhost.uapi.ethernet import ETH_P_8021Q, ETH_P_ALL
 
 if TYPE_CHECKING:
     from pyhost.net.net_namespace import Net
@@ -320,29 +321,37 @@ def netif_receive_skb(skb: SkBuff) -> int:
     Linux: __netif_receive_skb_core.
 
     `skb.dev`, `protocol` and `mac_header` are set (`eth_type_trans`), `data` is at the network
-    header. Softirq context.
+    header. Softirq context. A packet with a tag goes through once more as one of its VLAN device.
     """
     dev = skb.dev
     assert dev is not None
     net = dev.net
     net.softnet.processed += 1
+    if skb.protocol == ETH_P_8021Q and not skb_vlan_untag(skb):
+        return _drop_received(skb, dev, drop_reason.NOMEM)
     skb.network_header = skb.transport_header = skb.data
     if net.softnet.netstamp_needed and not skb.tstamp:
         skb.tstamp = net.kernel.clock.now
     if skb.shinfo.uarg is not None and skb_orphan_frags_rx(skb):
-        dev.stats.rx_dropped += 1
-        kfree_skb_reason(skb, drop_reason.NOMEM)
-        return NET_RX_DROP
+        return _drop_received(skb, dev, drop_reason.NOMEM)
     trace = net.kernel.trace
     if trace.on:
         trace.hit("netif_receive_skb", skb.key, dev=dev.name, len=skb.len)
     if net.ptype_all or net.softnet.ptype_specific:
         _deliver_taps(net, skb, dev)
+    if skb.vlan_proto:
+        found = vlan_do_receive(skb)
+        if found is not False:
+            return netif_receive_skb(skb) if found else NET_RX_DROP
     handler = net.ptype_base.get(skb.protocol)
     if handler is not None:
         return handler(skb, dev)
+    return _drop_received(skb, dev, drop_reason.UNHANDLED_PROTO)
+
+
+def _drop_received(skb: SkBuff, dev: NetDevice, reason: str) -> int:
     dev.stats.rx_dropped += 1
-    kfree_skb_reason(skb, drop_reason.UNHANDLED_PROTO)
+    kfree_skb_reason(skb, reason)
     return NET_RX_DROP
 
 

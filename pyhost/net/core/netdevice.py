@@ -14,6 +14,7 @@ from pyhost.net.core.dynamic_queue_limits import Dql
 
 if TYPE_CHECKING:
     from pyhost.kernel.timer import Timer
+    from pyhost.net.core.ethtool import EthtoolOps
     from pyhost.net.core.skbuff import SkBuff
     from pyhost.net.core.sock import Sock
     from pyhost.net.ipv4.fib.devinet import InIfaddr
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
     from pyhost.net.sched.qdisc import Qdisc
 
 __all__ = [
-    "GSO_MAX_SEGS", "GSO_MAX_SIZE", "IFF_BROADCAST", "IFF_LOOPBACK", "IFF_NOARP", "IFF_PROMISC",
-    "IFF_RUNNING", "IFF_UP", "NETDEV_TX_BUSY", "NETDEV_TX_OK", "NETIF_F_ALL_CSUM",
-    "NETIF_F_ALL_TSO", "NETIF_F_FRAGLIST", "NETIF_F_GRO", "NETIF_F_GSO", "NETIF_F_GSO_MASK",
-    "NETIF_F_GSO_SHIFT", "NETIF_F_GSO_UDP_L4", "NETIF_F_HW_CSUM", "NETIF_F_IP_CSUM",
-    "NETIF_F_RXCSUM", "NETIF_F_SG", "NETIF_F_TSO", "NETIF_F_TSO_ECN", "NETIF_F_TSO_MANGLEID",
-    "NET_RX_DROP", "NET_RX_SUCCESS", "NET_XMIT_CN", "NET_XMIT_DROP", "NET_XMIT_MASK",
-    "NET_XMIT_SUCCESS", "QUEUE_STATE_ANY_XOFF", "QUEUE_STATE_DRV_XOFF", "QUEUE_STATE_FROZEN",
+    "GSO_MAX_SEGS", "GSO_MAX_SIZE", "IFF_ALLMULTI", "IFF_BROADCAST", "IFF_LOOPBACK", "IFF_NOARP",
+    "IFF_NO_QUEUE", "IFF_PROMISC", "IFF_RUNNING", "IFF_UP", "NETDEV_TX_BUSY", "NETDEV_TX_OK",
+    "NETIF_F_ALL_CSUM", "NETIF_F_ALL_TSO", "NETIF_F_FRAGLIST", "NETIF_F_GRO", "NETIF_F_GSO",
+    "NETIF_F_GSO_MASK", "NETIF_F_GSO_SHIFT", "NETIF_F_GSO_UDP_L4", "NETIF_F_HW_CSUM",
+    "NETIF_F_HW_VLAN_CTAG_RX", "NETIF_F_HW_VLAN_CTAG_TX", "NETIF_F_IP_CSUM", "NETIF_F_RXCSUM",
+    "NETIF_F_RXHASH", "NETIF_F_SG", "NETIF_F_TSO", "NETIF_F_TSO6", "NETIF_F_TSO_ECN",
+    "NETIF_F_TSO_MANGLEID", "NET_RX_DROP", "NET_RX_SUCCESS", "NET_XMIT_CN", "NET_XMIT_DROP",
+    "NET_XMIT_MASK", "NET_XMIT_SUCCESS", "QUEUE_STATE_ANY_XOFF", "QUEUE_STATE_DRV_XOFF",
+    "QUEUE_STATE_FROZEN",
     "QUEUE_STATE_STACK_XOFF", "NetDevice", "NetDeviceOps", "NetDeviceStats", "NetdevQueue",
     "PacketType",
 ]  # fmt: skip
@@ -47,11 +50,17 @@ IFF_LOOPBACK = 0x8
 IFF_RUNNING = 0x40
 IFF_NOARP = 0x80
 IFF_PROMISC = 0x100
+IFF_ALLMULTI = 0x200
+
+IFF_NO_QUEUE = 1 << 21
+"""`NetDevice.priv_flags`: packets go straight to the driver, whatever `tx_queue_len` says."""
 
 NETIF_F_SG = 1 << 0
 NETIF_F_IP_CSUM = 1 << 1
 NETIF_F_HW_CSUM = 1 << 3
 NETIF_F_FRAGLIST = 1 << 6
+NETIF_F_HW_VLAN_CTAG_TX = 1 << 7
+NETIF_F_HW_VLAN_CTAG_RX = 1 << 8
 NETIF_F_GSO = 1 << 11
 NETIF_F_GRO = 1 << 14
 NETIF_F_GSO_SHIFT = 16
@@ -59,10 +68,12 @@ NETIF_F_GSO_SHIFT = 16
 NETIF_F_TSO = 1 << 16
 NETIF_F_TSO_ECN = 1 << 18
 NETIF_F_TSO_MANGLEID = 1 << 19
+NETIF_F_TSO6 = 1 << 20
 NETIF_F_GSO_UDP_L4 = 1 << 33
+NETIF_F_RXHASH = 1 << 39
 NETIF_F_RXCSUM = 1 << 40
 NETIF_F_ALL_CSUM = NETIF_F_IP_CSUM | NETIF_F_HW_CSUM
-NETIF_F_ALL_TSO = NETIF_F_TSO | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID
+NETIF_F_ALL_TSO = NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN | NETIF_F_TSO_MANGLEID
 NETIF_F_GSO_MASK = (1 << 35) - (1 << NETIF_F_GSO_SHIFT)
 
 QUEUE_STATE_DRV_XOFF = 1 << 0
@@ -95,12 +106,13 @@ class NetDeviceOps(Protocol):
 
 class NetdevQueue:
     """One transmit queue of a device. Linux: struct netdev_queue. `state` is a mask of
-    QUEUE_STATE_*; `trans_start` when a packet last went or the queue stopped, ns.
+    QUEUE_STATE_*; `trans_start` when a packet last went or the queue stopped, ns. `tx_maxrate` is
+    the most it may send, Mbit/s (Linux: /sys/class/net/DEV/queues/tx-N/tx_maxrate).
     """
 
     __slots__ = (
         "dev", "dql", "index", "qdisc", "qdisc_sleeping", "state", "trans_start", "trans_timeout",
-        "xmit_lock_owner",
+        "tx_maxrate", "xmit_lock_owner",
     )  # fmt: skip
 
     def __init__(self, dev: NetDevice, index: int) -> None:
@@ -109,6 +121,7 @@ class NetdevQueue:
         self.state = 0
         self.trans_start = 0
         self.trans_timeout = 0
+        self.tx_maxrate = 0
         self.xmit_lock_owner = False
         self.dql = Dql(dev.net.kernel.clock)
         self.qdisc: Qdisc | None = None
@@ -242,6 +255,7 @@ class NetDeviceStats:
     """Linux: struct rtnl_link_stats64, the fields in use."""
 
     __slots__ = (
+        "multicast",
         "rx_bytes",
         "rx_dropped",
         "rx_errors",
@@ -255,13 +269,19 @@ class NetDeviceStats:
     def __init__(self) -> None:
         self.rx_packets = self.tx_packets = self.rx_bytes = self.tx_bytes = 0
         self.rx_dropped = self.tx_dropped = self.rx_errors = self.tx_errors = 0
+        self.multicast = 0
 
 
 class NetDevice:
     """Linux: struct net_device. `addr` is the MAC address (6 bytes), `features` a mask of
     NETIF_F_*, `priv` the driver's own state. Of the features an administrator may change
-    `hw_features` and has asked for `wanted_features` (pyhost/net/core/features.py). `qdisc_hash`
-    are the qdiscs that have a handle; `xps_cpus_map` the transmit queues that the CPU shall use.
+    `hw_features` and has asked for `wanted_features` (pyhost/net/core/features.py); `vlan_features`
+    hold for packets with a tag too. `qdisc_hash` are the qdiscs that have a handle; `xps_cpus_map`
+    the transmit queues that the CPU shall use. Of the queues in `tx` the first
+    `real_num_tx_queues` are used, of those that the driver has for packets coming in
+    `real_num_rx_queues`. `gflags` are the flags that an administrator has set. `mc` are the
+    multicast addresses it listens to, `mc_list` the groups behind them; `vlan_info` the VLAN
+    devices on top of it. `rxfh_configured`: an administrator has set how flows are spread.
 
     Register it with `register_netdevice` (pyhost/net/core/dev.py), bring it up with `dev_open`.
     """
@@ -285,6 +305,7 @@ class NetDevice:
         self.features = 0
         self.hw_features = 0
         self.wanted_features = 0
+        self.vlan_features = 0
         self.gso_max_size = GSO_MAX_SIZE
         self.gso_max_segs = GSO_MAX_SEGS
         self.carrier = False
@@ -295,10 +316,19 @@ class NetDevice:
         self.qdisc_hash: dict[int, Qdisc] = {}
         self.xps_cpus_map: list[int] = []
         self.tx = [NetdevQueue(self, index) for index in range(tx_queues)]
+        self.real_num_tx_queues = tx_queues
+        self.real_num_rx_queues = 1
         self.stats = NetDeviceStats()
+        self.gflags = 0
+        self.priv_flags = 0
         self.promiscuity = 0
+        self.allmulti = 0
         self.ifa_list: list[InIfaddr] = []
         self.mc_list: dict[int, int] = {}
+        self.mc: dict[bytes, int] = {}
+        self.vlan_info: dict[int, NetDevice] = {}
+        self.ethtool_ops: EthtoolOps | None = None
+        self.rxfh_configured = False
         self.in_addr = 0
         self.in_prefixlen = 0
 

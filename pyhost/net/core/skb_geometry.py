@@ -49,7 +49,8 @@ class SkbGeometry:
     `key` is the packet's key: it is given when the packet is made, clones keep it, and it goes with
     the descriptor through the NIC to the wire. `cb` belongs to the layer that holds the packet.
     `nohdr`: this one promised not to touch the headers, a clone may write them. `fclone`: the clone
-    of this one that was sent last, alive or not.
+    of this one that was sent last, alive or not. `vlan_proto` is ETH_P_8021Q while `vlan_tci` is a
+    tag that stands beside the frame and not in it, else 0.
     """
 
     __slots__ = (
@@ -57,7 +58,7 @@ class SkbGeometry:
         "destructor", "dev", "dst", "end", "fclone", "hash", "head", "ignore_df", "ip_summed",
         "key", "len", "mac_header", "mark", "network_header", "nfct", "nohdr", "ooo_okay",
         "pkt_type", "pool", "priority", "protocol", "queue_mapping", "shinfo", "sk", "sp", "tail",
-        "transport_header", "truesize", "tstamp", "users", "vlan_tci",
+        "transport_header", "truesize", "tstamp", "users", "vlan_proto", "vlan_tci",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +96,7 @@ class SkbGeometry:
         self.hash = 0
         self.queue_mapping = 0
         self.tstamp = 0
+        self.vlan_proto = 0
         self.vlan_tci = 0
         self.ignore_df = False
         self.ooo_okay = False

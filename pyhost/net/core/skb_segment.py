@@ -127,6 +127,7 @@ def _copy_header(segment: SkBuff, skb: SkBuff) -> None:
     segment.nfct = skb.nfct
     segment.queue_mapping = skb.queue_mapping
     segment.tstamp = skb.tstamp
+    segment.vlan_proto = skb.vlan_proto
     segment.vlan_tci = skb.vlan_tci
     shift = segment.data - skb.data
     segment.mac_header = skb.mac_header + shift

@@ -69,11 +69,12 @@ class SkbSharedInfo:
     `dataref` counts the skbs over these bytes, `payload_refs` those of them that promised to leave
     the headers alone (Linux: the upper half of dataref). `uarg` is who wants to know when the frags
     are no longer used, a reference (Linux: destructor_arg). `tskey` tells timestamps apart.
+    `hwtstamp` is when the card received the frame, ns of its clock, 0 if it did not say.
     """
 
     __slots__ = (
         "addr", "dataref", "flags", "frag_list", "frags", "gso_segs", "gso_size", "gso_type",
-        "head_size", "payload_refs", "tskey", "tx_flags", "uarg",
+        "head_size", "hwtstamp", "payload_refs", "tskey", "tx_flags", "uarg",
     )  # fmt: skip
 
     def __init__(self, addr: int, head_size: int) -> None:
@@ -89,6 +90,7 @@ class SkbSharedInfo:
         self.tx_flags = 0
         self.flags = 0
         self.tskey = 0
+        self.hwtstamp = 0
         self.uarg: UbufInfo | None = None
 
     @property

@@ -241,6 +241,7 @@ class SkBuff(SkbGeometry):
         shinfo = SkbSharedInfo(head + size, head_size)
         _share_frags(shinfo, self.shinfo)
         shinfo.tx_flags, shinfo.tskey = self.shinfo.tx_flags, self.shinfo.tskey
+        shinfo.hwtstamp = self.shinfo.hwtstamp
         shift = head + nhead - self.head
         used = self.tail - self.head
         self.buf[head + nhead : head + nhead + used] = self.buf[self.head : self.tail]
@@ -330,6 +331,7 @@ def _copy_header(new: SkBuff, old: SkBuff) -> None:
     new.hash = old.hash
     new.queue_mapping = old.queue_mapping
     new.tstamp = old.tstamp
+    new.vlan_proto = old.vlan_proto
     new.vlan_tci = old.vlan_tci
     new.ignore_df = old.ignore_df
 

@@ -10,7 +10,8 @@ the packet passes such a point, a copy of it with the time goes to the socket's 
                    TX_SCHED          TX_SOFTWARE               TX_ACK
 
 With OPT_ID each of them carries the number of the byte (TCP) or of the datagram that it is about.
-All times are the machine's clock, ns.
+Times are the machine's clock, ns; a card that timestamps (TX_HARDWARE, RX_HARDWARE) has a clock of
+its own.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ __all__ = [
 ]  # fmt: skip
 
 _OLD_KINDS = (SCM_TIMESTAMP, SCM_TIMESTAMPNS)
+_SOFTWARE = ts.SOF_TIMESTAMPING_SOFTWARE, ts.SOF_TIMESTAMPING_RX_SOFTWARE
+_HARDWARE = ts.SOF_TIMESTAMPING_RAW_HARDWARE, ts.SOF_TIMESTAMPING_RX_HARDWARE
 _NEW_KINDS = (SO_TIMESTAMP_NEW, SO_TIMESTAMPNS_NEW)
 
 
@@ -141,10 +144,10 @@ def skb_tx_timestamp(skb: SkBuff) -> None:
     skb_tstamp_tx(skb, sk, SCM_TSTAMP_SND)
 
 
-def skb_tstamp_tx(orig: SkBuff, sk: Sock, kind: int) -> None:
+def skb_tstamp_tx(orig: SkBuff, sk: Sock, kind: int, hwtstamp: int = 0) -> None:
     """Put the time at which `orig` passed the point `kind` (SCM_TSTAMP_*) on the error queue, with
-    the packet, or with statistics or nothing (OPT_TSONLY). Linux: __skb_tstamp_tx,
-    __skb_complete_tx_timestamp.
+    the packet, or with statistics or nothing (OPT_TSONLY). `hwtstamp`: it is a card that says so,
+    by its own clock. Linux: __skb_tstamp_tx, __skb_complete_tx_timestamp.
     """
     tsonly = sk.sk_tsflags & ts.SOF_TIMESTAMPING_OPT_TSONLY
     if not tsonly and not sk.net.softnet.sysctl_tstamp_allow_data:
@@ -156,7 +159,11 @@ def skb_tstamp_tx(orig: SkBuff, sk: Sock, kind: int) -> None:
     if not tsonly and skb_orphan_frags_rx(skb):
         kfree_skb_reason(skb, drop_reason.NOMEM)
         return
-    skb.tstamp = sk.net.kernel.clock.now
+    if hwtstamp:
+        skb.tstamp = 0
+        skb.shinfo.hwtstamp = hwtstamp
+    else:
+        skb.tstamp = sk.net.kernel.clock.now
     skb.cb = note
     if sk.sk_tsflags & ts.SOF_TIMESTAMPING_OPT_ID:
         key = orig.shinfo.tskey
@@ -187,14 +194,16 @@ def sock_recv_timestamp(msg: MsgHdr, sk: Sock, skb: SkBuff) -> None:
     being read. Linux: sock_recv_timestamp, __sock_recv_timestamp.
     """
     note = skb.cb if isinstance(skb.cb, SockExterr) else None
-    put_recv_timestamp(msg, sk, skb.tstamp, note is not None)
+    put_recv_timestamp(msg, sk, skb.tstamp, skb.shinfo.hwtstamp, note is not None)
     if note is not None and note.opt_stats and skb.len:
         put_cmsg(msg, SOL_SOCKET, SCM_TIMESTAMPING_OPT_STATS, skb.to_bytes())
 
 
-def put_recv_timestamp(msg: MsgHdr, sk: Sock, tstamp: int, from_err_queue: bool = False) -> None:
-    """The control messages with the time `tstamp` (ns, 0: it was not taken). Linux:
-    __sock_recv_timestamp, tcp_recv_timestamp.
+def put_recv_timestamp(
+    msg: MsgHdr, sk: Sock, tstamp: int, hwtstamp: int = 0, from_err_queue: bool = False
+) -> None:
+    """The control messages with the time `tstamp`, and `hwtstamp` of the card (ns, 0: it was not
+    taken). Linux: __sock_recv_timestamp, tcp_recv_timestamp.
     """
     if sk.sk_timestamp:
         seconds, ns = divmod(tstamp or sk.net.kernel.clock.now, NSEC_PER_SEC)
@@ -203,11 +212,22 @@ def put_recv_timestamp(msg: MsgHdr, sk: Sock, tstamp: int, from_err_queue: bool 
         value = TIMESPEC.pack(seconds, ns if nanoseconds else ns // NSEC_PER_USEC)
         put_cmsg(msg, SOL_SOCKET, new[nanoseconds], value)
     tsflags = sk.sk_tsflags
-    if not tsflags & ts.SOF_TIMESTAMPING_SOFTWARE or not tstamp:
-        return
+    if from_err_queue and tstamp:
+        hwtstamp = 0  # of an earlier report about the same packet
+    soft = tstamp if _wanted(tsflags, _SOFTWARE, from_err_queue) else 0
+    raw = hwtstamp if _wanted(tsflags, _HARDWARE, from_err_queue) else 0
+    if soft or raw:
+        kind = SO_TIMESTAMPING_NEW if sk.sk_tstamp_new else SCM_TIMESTAMPING
+        stamps = (*divmod(soft, NSEC_PER_SEC), 0, 0, *divmod(raw, NSEC_PER_SEC))
+        put_cmsg(msg, SOL_SOCKET, kind, ts.SCM_TIMESTAMPING.pack(*stamps))
+
+
+def _wanted(tsflags: int, kind: tuple[int, int], from_err_queue: bool) -> bool:
+    """Whether times of a kind (report it, take it on receipt) are told; with OPT_RX_FILTER a
+    received packet's only if the socket asked to have them taken.
+    """
+    report, receive = kind
+    if not tsflags & report:
+        return False
     filtered = tsflags & ts.SOF_TIMESTAMPING_OPT_RX_FILTER
-    if not from_err_queue and filtered and not tsflags & ts.SOF_TIMESTAMPING_RX_SOFTWARE:
-        return
-    seconds, ns = divmod(tstamp, NSEC_PER_SEC)
-    kind = SO_TIMESTAMPING_NEW if sk.sk_tstamp_new else SCM_TIMESTAMPING
-    put_cmsg(msg, SOL_SOCKET, kind, ts.SCM_TIMESTAMPING.pack(seconds, ns, 0, 0, 0, 0))
+    return from_err_queue or not filtered or bool(tsflags & receive)

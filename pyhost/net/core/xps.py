@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from pyhost.net.core.netdevice import NetDevice, NetdevQueue
     from pyhost.net.core.skbuff import SkBuff
 
-__all__ = ["netdev_core_pick_tx", "netdev_pick_tx", "netif_set_xps_queue", "skb_tx_hash"]
+__all__ = [
+    "netdev_core_pick_tx",
+    "netdev_pick_tx",
+    "netif_set_real_num_tx_queues",
+    "netif_set_xps_queue",
+    "skb_tx_hash",
+]
 
 
 def netif_set_xps_queue(dev: NetDevice, cpus: Sequence[int], index: int) -> int:
@@ -34,16 +40,24 @@ def netif_set_xps_queue(dev: NetDevice, cpus: Sequence[int], index: int) -> int:
     return 0
 
 
+def netif_set_real_num_tx_queues(dev: NetDevice, count: int) -> None:
+    """Use the first `count` transmit queues alone; the device is down or without a carrier, so that
+    nothing waits in the others. Linux: netif_set_real_num_tx_queues.
+    """
+    dev.real_num_tx_queues = count
+
+
 def skb_tx_hash(dev: NetDevice, skb: SkBuff) -> int:
     """A queue by the packet's flow. Linux: skb_tx_hash."""
-    return reciprocal_scale(skb_get_hash(skb), len(dev.tx))
+    return reciprocal_scale(skb_get_hash(skb), dev.real_num_tx_queues)
 
 
 def netdev_pick_tx(dev: NetDevice, skb: SkBuff) -> int:
     """The queue of the packet's socket, of this CPU, or of its flow. Linux: netdev_pick_tx."""
     sk = skb.sk
     kept = sk.sk_tx_queue_mapping if sk is not None else None
-    if kept is not None and kept[0] is dev and kept[1] < len(dev.tx) and not skb.ooo_okay:
+    used = dev.real_num_tx_queues
+    if kept is not None and not skb.ooo_okay and kept[0] is dev and kept[1] < used:
         return kept[1]
     index = _xps_queue(dev, skb)
     if index < 0:
@@ -58,9 +72,10 @@ def _xps_queue(dev: NetDevice, skb: SkBuff) -> int:
     queues = dev.xps_cpus_map
     if not queues:
         return -1
-    if len(queues) == 1:
-        return queues[0]
-    return queues[reciprocal_scale(skb_get_hash(skb), len(queues))]
+    index = queues[0]
+    if len(queues) > 1:
+        index = queues[reciprocal_scale(skb_get_hash(skb), len(queues))]
+    return index if index < dev.real_num_tx_queues else -1
 
 
 def netdev_core_pick_tx(dev: NetDevice, skb: SkBuff) -> NetdevQueue:
@@ -69,7 +84,8 @@ def netdev_core_pick_tx(dev: NetDevice, skb: SkBuff) -> NetdevQueue:
     Linux: netdev_core_pick_tx.
     """
     tx = dev.tx
-    if len(tx) == 1:
+    if dev.real_num_tx_queues == 1:
+        skb.queue_mapping = 0
         return tx[0]
     select = getattr(dev.ops, "ndo_select_queue", None)
     index: int = select(dev, skb) if select is not None else netdev_pick_tx(dev, skb)

@@ -15,12 +15,7 @@ from typing import TYPE_CHECKING
 
 from pyhost.kernel.clock import NSEC_PER_MSEC
 from pyhost.net.core import drop_reason
-from pyhost.net.core.dev import (
-    NETDEV_DOWN,
-    NETDEV_UP,
-    dev_queue_xmit,
-    register_netdevice_notifier,
-)
+from pyhost.net.core.dev import dev_queue_xmit
 from pyhost.net.core.neighbour import (
     NEIGH_UPDATE_F_OVERRIDE,
     NUD_NOARP,
@@ -33,6 +28,12 @@ from pyhost.net.core.neighbour import (
     neigh_ifdown,
     neigh_lookup,
     neigh_update,
+)
+from pyhost.net.core.netdev_chain import (
+    NETDEV_CHANGEADDR,
+    NETDEV_DOWN,
+    NETDEV_UP,
+    register_netdevice_notifier,
 )
 from pyhost.net.core.netdevice import (
     IFF_LOOPBACK,
@@ -54,6 +55,7 @@ from pyhost.uapi.ethernet import (
     PACKET_LOOPBACK,
     PACKET_OTHERHOST,
 )
+from pyhost.uapi.ip import ip_eth_mc_map
 from pyhost.uapi.rtnetlink import RT_SCOPE_HOST, RT_SCOPE_LINK
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def arp_init(net: Net) -> None:
     net.ptype_base[ETH_P_ARP] = arp_rcv
 
     def notifier(dev: NetDevice, event: int) -> None:
-        if event == NETDEV_DOWN:
+        if event in (NETDEV_DOWN, NETDEV_CHANGEADDR):
             neigh_ifdown(table, dev)
         elif event == NETDEV_UP and net.ipv4.devconf.arp_notify:
             _announce(dev)
@@ -89,7 +91,7 @@ def _arp_constructor(neigh: Neighbour) -> None:
     """
     dev, addr = neigh.dev, neigh.primary_key
     if addr >> 28 == 0xE:
-        neigh.ha = b"\x01\x00\x5e" + (addr & 0x7FFFFF).to_bytes(3, "big")
+        neigh.ha = ip_eth_mc_map(addr)
     elif dev.flags & (IFF_NOARP | IFF_LOOPBACK):
         neigh.ha = dev.addr
     elif addr == _BROADCAST_ADDR or _is_subnet_broadcast(dev, addr):

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyhost.net.core.dev import dev_get_by_index
+from pyhost.net.core.dev_addr import dev_mc_add, dev_mc_del
 from pyhost.net.ipv4.fib.devinet import all_addresses
 from pyhost.net.ipv4.fib.route import ip_route_output
 from pyhost.uapi.errno import EADDRINUSE, EADDRNOTAVAIL, EINVAL, ENOBUFS, ENODEV
-from pyhost.uapi.ip import ipv4_is_multicast
+from pyhost.uapi.ip import ip_eth_mc_map, ipv4_is_multicast
 
 if TYPE_CHECKING:
     from pyhost.net.core.netdevice import NetDevice
@@ -57,6 +58,8 @@ def ip_mc_join_group(sk: InetSock, group: int, addr: int, ifindex: int) -> int:
     if len(sk.mc_list) >= IGMP_MAX_MEMBERSHIPS:
         return -ENOBUFS
     sk.mc_list.append(membership)
+    if group not in dev.mc_list:
+        dev_mc_add(dev, ip_eth_mc_map(group))
     dev.mc_list[group] = dev.mc_list.get(group, 0) + 1
     sk.net.fib.flush_cache()
     return 0
@@ -79,6 +82,7 @@ def _dec_group(dev: NetDevice, group: int) -> None:
     dev.mc_list[group] -= 1
     if not dev.mc_list[group]:
         del dev.mc_list[group]
+        dev_mc_del(dev, ip_eth_mc_map(group))
         dev.net.fib.flush_cache()
 
 

@@ -226,10 +226,9 @@ def _auxdata(skb: SkBuff, length: int) -> bytes:
         status |= TP_STATUS_CSUMNOTREADY
     elif skb.pkt_type != PACKET_OUTGOING and skb.ip_summed != CHECKSUM_NONE:
         status |= TP_STATUS_CSUM_VALID
-    tci, tpid = skb.vlan_tci, 0
-    if tci:
+    tci, tpid = skb.vlan_tci, skb.vlan_proto
+    if tpid:
         status |= TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID
-        tpid = ETH_P_8021Q
     offset = max(skb.network_header - skb.data, 0)
     return TPACKET_AUXDATA.pack(status, length, length, 0, offset, tci, tpid)
 

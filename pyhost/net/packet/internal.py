@@ -7,7 +7,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyhost.net.core.dev import dev_get_by_index
-from pyhost.net.core.netdevice import IFF_PROMISC
+from pyhost.net.core.dev_addr import (
+    dev_mc_add,
+    dev_mc_del,
+    dev_set_allmulti,
+    dev_set_promiscuity,
+)
 from pyhost.net.core.sock import Proto, Sock
 from pyhost.uapi.errno import EADDRNOTAVAIL, EINVAL, ENODEV
 from pyhost.uapi.if_packet import (
@@ -71,8 +76,8 @@ def _parse_mreq(value: bytes) -> PacketMembership | int:
 def packet_mc_add(sk: PacketSock, value: bytes) -> int:
     """PACKET_ADD_MEMBERSHIP: 0, -EINVAL, -ENODEV. Linux: packet_mc_add.
 
-    Every frame that reaches a device's driver is shown anyway; only PACKET_MR_PROMISC changes
-    the device, whose flag tells.
+    Every frame that reaches a device's driver is shown anyway; a membership has the card let
+    more through.
     """
     wanted = _parse_mreq(value)
     if isinstance(wanted, int):
@@ -82,8 +87,8 @@ def packet_mc_add(sk: PacketSock, value: bytes) -> int:
         return -ENODEV
     if wanted.type not in MEMBERSHIP_TYPES or len(wanted.addr) > len(dev.addr):
         return -EINVAL
-    if wanted not in sk.memberships and wanted.type == PACKET_MR_PROMISC:
-        _dev_set_promiscuity(dev, 1)
+    if wanted not in sk.memberships:
+        _packet_dev_mc(dev, wanted, 1)
     sk.memberships.append(wanted)
     return 0
 
@@ -108,12 +113,17 @@ def packet_flush_mclist(sk: PacketSock) -> None:
 def _drop(sk: PacketSock, membership: PacketMembership) -> None:
     sk.memberships.remove(membership)
     dev = dev_get_by_index(sk.net, membership.ifindex)
-    last = membership not in sk.memberships
-    if dev is not None and last and membership.type == PACKET_MR_PROMISC:
-        _dev_set_promiscuity(dev, -1)
+    if dev is not None and membership not in sk.memberships:
+        _packet_dev_mc(dev, membership, -1)
 
 
-def _dev_set_promiscuity(dev: NetDevice, inc: int) -> None:
-    """Linux: net/core/dev.c dev_set_promiscuity."""
-    dev.promiscuity += inc
-    dev.flags = dev.flags | IFF_PROMISC if dev.promiscuity else dev.flags & ~IFF_PROMISC
+def _packet_dev_mc(dev: NetDevice, membership: PacketMembership, inc: int) -> None:
+    """Linux: packet_dev_mc. There is no filter for further addresses of one station, so such a
+    membership lets nothing more through.
+    """
+    if membership.type == PACKET_MR_PROMISC:
+        dev_set_promiscuity(dev, inc)
+    elif membership.type == PACKET_MR_ALLMULTI:
+        dev_set_allmulti(dev, inc)
+    elif membership.type == PACKET_MR_MULTICAST:
+        (dev_mc_add if inc > 0 else dev_mc_del)(dev, membership.addr)

@@ -7,7 +7,12 @@ from __future__ import annotations
 from pyhost.kernel.clock import NSEC_PER_MSEC
 from pyhost.kernel.printk import KERN_ERR
 from pyhost.kernel.timer import Timer
-from pyhost.net.core.netdevice import QUEUE_STATE_ANY_XOFF, NetDevice, NetdevQueue
+from pyhost.net.core.netdevice import (
+    IFF_NO_QUEUE,
+    QUEUE_STATE_ANY_XOFF,
+    NetDevice,
+    NetdevQueue,
+)
 from pyhost.net.sched.qdisc import (
     NOOP_OPS,
     NOQUEUE_OPS,
@@ -45,7 +50,7 @@ def attach_default_qdiscs(dev: NetDevice) -> None:
     attach_default_qdiscs.
     """
     softnet = dev.net.softnet
-    if dev.tx_queue_len:
+    if dev.tx_queue_len and not dev.priv_flags & IFF_NO_QUEUE:
         name = softnet.default_qdisc
         if _attach(dev, MQ_OPS if len(dev.tx) > 1 else softnet.qdiscs[name]):
             return

@@ -1,9 +1,7 @@
-"""The driver of hnic: probe, up and down, interrupts, polling.
+"""The driver of hnic: probe, removal, and what the stack asks of it.
 
-Linux: drivers/net/ethernet/intel/igb/igb_main.c. One TX and one RX queue, each with its own
-interrupt vector and NAPI. The interrupt is one-shot: the handler has nothing to mask, and the poll
-arms it again with the index up to which it has looked, so that nothing is lost between the last
-look and the arming.
+Linux: drivers/net/ethernet/intel/igb/igb_main.c (igb_probe, igb_netdev_ops). How queues go up and
+down and are polled is in hnic_adapter.py.
 """
 
 from __future__ import annotations
@@ -11,220 +9,73 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyhost.dma.mapping import dma_set_mask
+from pyhost.drivers.net.hnic.hnic_adapter import HnicAdapter
+from pyhost.drivers.net.hnic.hnic_ethtool import HnicEthtoolOps
+from pyhost.drivers.net.hnic.hnic_filter import hnic_set_rx_mode
 from pyhost.drivers.net.hnic.hnic_hw import (
+    RSS_KEY_BYTES,
+    HnicInfo,
     hnic_check_id,
-    hnic_disable_queue,
-    hnic_enable_queue,
-    hnic_has_csum,
-    hnic_link_up,
-    hnic_max_frame,
+    hnic_identify,
     hnic_read_mac,
     hnic_reset_hw,
     hnic_set_enable,
-    rx_block,
+    hnic_write_mac,
+    hnic_write_priority,
+    hnic_write_rate,
     tx_block,
 )
-from pyhost.drivers.net.hnic.hnic_ring import RING_MAX, RING_MIN, RxRing, TxRing
-from pyhost.drivers.net.hnic.hnic_rx import (
-    hnic_alloc_rx_buffers,
-    hnic_clean_rx_irq,
-    hnic_clean_rx_ring,
-    hnic_rx_buf_size,
-)
-from pyhost.drivers.net.hnic.hnic_tx import (
-    hnic_clean_tx_irq,
-    hnic_clean_tx_ring,
-    hnic_xmit_frame_ring,
-)
-from pyhost.kernel.clock import NSEC_PER_MSEC
-from pyhost.kernel.timer import Timer
-from pyhost.kernel.workqueue import WorkStruct, cancel_work_sync, schedule_work
-from pyhost.net.core.dev import (
-    NapiStruct,
-    napi_complete_done,
-    napi_disable,
-    napi_enable,
-    napi_schedule,
-    netif_carrier_off,
-    netif_carrier_on,
-    netif_napi_add,
-    netif_napi_del,
-    register_netdevice,
-    unregister_netdevice,
-)
+from pyhost.drivers.net.hnic.hnic_ring import RING_MAX, RING_MIN
+from pyhost.drivers.net.hnic.hnic_tx import TSO_HDR_MAX, TSO_PAYLOAD_MAX, hnic_xmit_frame_ring
+from pyhost.net.core.dev import netif_napi_del, register_netdevice, unregister_netdevice
 from pyhost.net.core.drop_reason import DEV_READY
+from pyhost.net.core.gso import skb_tcp_all_headers
 from pyhost.net.core.netdevice import (
     IFF_BROADCAST,
-    IFF_UP,
     NETDEV_TX_OK,
+    NETIF_F_GSO_MASK,
     NETIF_F_HW_CSUM,
+    NETIF_F_HW_VLAN_CTAG_RX,
+    NETIF_F_HW_VLAN_CTAG_TX,
     NETIF_F_RXCSUM,
+    NETIF_F_RXHASH,
     NETIF_F_SG,
+    NETIF_F_TSO,
+    NETIF_F_TSO6,
+    NETIF_F_TSO_ECN,
     NetDevice,
 )
 from pyhost.net.core.skbuff import SkBuff, kfree_skb_reason
-from pyhost.uapi.errno import EIO, ENOMEM
+from pyhost.net.core.xps import netif_set_xps_queue
+from pyhost.uapi.errno import EINVAL, EIO, EOPNOTSUPP, ERANGE
 from pyhost.uapi.ethernet import ETH_HLEN
+from pyhost.uapi.net_tstamp import (
+    HWTSTAMP_FILTER_ALL,
+    HWTSTAMP_FILTER_LAST,
+    HWTSTAMP_FILTER_NONE,
+    HWTSTAMP_TX_OFF,
+    HWTSTAMP_TX_ON,
+    HwtstampConfig,
+)
 
 if TYPE_CHECKING:
     from pyhost.bus.device import BusDevice
     from pyhost.kernel.kernel import Kernel
 
-__all__ = ["HnicAdapter", "HnicProbeError", "hnic_probe", "hnic_remove"]
-
-TX_WORK_LIMIT = 128
-"""Completions a poll takes before it lets others go first. Linux: IGB_DEFAULT_TX_WORK."""
+__all__ = [
+    "HnicAdapter", "HnicNetdevOps", "HnicProbeError", "hnic_probe", "hnic_remove",
+    "hnic_set_tx_priority",
+]  # fmt: skip
 
 DMA_MASK = (1 << 64) - 1
 """The card has 64-bit addresses."""
 
-REFILL_NS = 10 * NSEC_PER_MSEC
-"""When memory for receive buffers was short, the next try. Linux: virtio_net's refill_work."""
-
-_TX_VECTOR = 0
-_RX_VECTOR = 1
+_TX_FEATURES = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN
+_CARD_FEATURES = NETIF_F_HW_VLAN_CTAG_RX
 
 
 class HnicProbeError(Exception):
     """There is no card that this driver can drive."""
-
-
-class HnicAdapter:
-    """What the driver knows of one card; `dev.priv`. Linux: struct igb_adapter. Rings exist while
-    the interface is up.
-    """
-
-    def __init__(self, dev: NetDevice, bus: BusDevice, tx_count: int, rx_count: int) -> None:
-        self.dev = dev
-        self.bus = bus
-        self.tx_count = tx_count
-        self.rx_count = rx_count
-        self.tx: TxRing | None = None
-        self.rx: RxRing | None = None
-        self.tx_napi = netif_napi_add(dev, self._poll_tx)
-        self.rx_napi = netif_napi_add(dev, self._poll_rx)
-        self.tx_timeout_count = 0
-        self._reset_task = WorkStruct(bus.kernel, self._reset)
-        self._refill = Timer(bus.kernel, lambda: _schedule(self.rx_napi))
-
-    # -- up and down -------------------------------------------------------------------------------
-
-    def open(self) -> int:
-        """Linux: __igb_open."""
-        try:
-            self._alloc_rings()
-        except MemoryError:
-            return -ENOMEM
-        tx, rx, bus = self.tx, self.rx, self.bus
-        assert tx is not None
-        assert rx is not None
-        irq = bus.kernel.irq
-        irq.request_irq(
-            bus.irqs[_TX_VECTOR], lambda _: _schedule(self.tx_napi), f"{self.dev.name}-tx-0"
-        )
-        irq.request_irq(
-            bus.irqs[_RX_VECTOR], lambda _: _schedule(self.rx_napi), f"{self.dev.name}-rx-0"
-        )
-        hnic_enable_queue(bus, tx_block(0), tx.desc.place(), tx.cpl.place())
-        hnic_enable_queue(bus, rx_block(0), rx.desc.place(), rx.cpl.place())
-        hnic_set_enable(bus, True)
-        if not hnic_alloc_rx_buffers(rx):
-            self.close()
-            return -ENOMEM
-        napi_enable(self.tx_napi)
-        napi_enable(self.rx_napi)
-        bus.writel(tx.cpl_next, tx.arm_reg)
-        bus.writel(rx.next_to_clean, rx.arm_reg)
-        tx.txq.start_queue()
-        if hnic_link_up(bus):
-            netif_carrier_on(self.dev)
-        return 0
-
-    def stop(self) -> None:
-        """Linux: __igb_close, igb_close; waits for a reset that is under way."""
-        cancel_work_sync(self._reset_task)
-        self._down()
-
-    def _down(self) -> None:
-        """Linux: igb_down."""
-        netif_carrier_off(self.dev)
-        self.dev.tx[0].stop_queue()
-        napi_disable(self.tx_napi)
-        napi_disable(self.rx_napi)
-        self._refill.delete()
-        self.close()
-
-    def close(self) -> None:
-        """Stop the card and give back everything that `open` took, polling being off."""
-        tx, rx, bus = self.tx, self.rx, self.bus
-        assert tx is not None
-        assert rx is not None
-        idle = hnic_disable_queue(bus, rx_block(0)) and hnic_disable_queue(bus, tx_block(0))
-        if not idle and not hnic_reset_hw(bus):
-            bus.kernel.warn(f"{self.dev.name}: the card does not stop")
-        hnic_set_enable(bus, False)
-        for number in bus.irqs:
-            bus.kernel.irq.free_irq(number)
-        hnic_clean_tx_ring(tx)
-        hnic_clean_rx_ring(rx)
-        tx.free()
-        rx.free()
-        self.tx = self.rx = None
-
-    def tx_timeout(self) -> None:
-        """The card has not completed anything for too long: reset it from a task, as that takes
-        time. Linux: igb_tx_timeout.
-        """
-        self.tx_timeout_count += 1
-        schedule_work(self._reset_task)
-
-    def _reset(self) -> None:
-        """Take the card down and up again; what it had is lost. Linux: igb_reset_task,
-        igb_reinit_locked.
-        """
-        if self.tx is None:
-            return
-        self.bus.kernel.warn(f"{self.dev.name}: Reset adapter")
-        self._down()
-        error = self.open()
-        if error:
-            self.bus.kernel.warn(f"{self.dev.name}: the card does not come up again ({error})")
-
-    def _alloc_rings(self) -> None:
-        self.tx = TxRing(self.dev, self.bus, self.tx_count, 0)
-        try:
-            self.rx = RxRing(self.dev, self.bus, self.rx_count, 0, hnic_rx_buf_size(self.dev.mtu))
-        except MemoryError:
-            self.tx.free()
-            self.tx = None
-            raise
-
-    # -- polling -----------------------------------------------------------------------------------
-
-    def _poll_tx(self, napi: NapiStruct, budget: int) -> int:
-        """Linux: igb_poll, its transmit half."""
-        ring = self.tx
-        assert ring is not None
-        if not hnic_clean_tx_irq(ring, TX_WORK_LIMIT):
-            return budget
-        if napi_complete_done(napi, 0):
-            ring.bus.writel(ring.cpl_next, ring.arm_reg)
-        return 0
-
-    def _poll_rx(self, napi: NapiStruct, budget: int) -> int:
-        """Linux: igb_poll, its receive half."""
-        ring = self.rx
-        assert ring is not None
-        work = hnic_clean_rx_irq(ring, budget)
-        if not hnic_alloc_rx_buffers(ring):
-            self._refill.mod(ring.bus.kernel.clock.now + REFILL_NS)
-        if work < budget and napi_complete_done(napi, work):
-            ring.bus.writel(ring.next_to_clean, ring.arm_reg)
-        return work
-
-
-def _schedule(napi: NapiStruct) -> None:
-    napi_schedule(napi)
 
 
 class HnicNetdevOps:
@@ -243,31 +94,130 @@ class HnicNetdevOps:
 
     def ndo_start_xmit(self, skb: SkBuff, dev: NetDevice, more: bool) -> int:
         """NetDeviceOps.ndo_start_xmit."""
-        ring: TxRing | None = dev.priv.tx
-        if ring is None:
+        rings = dev.priv.tx
+        if skb.queue_mapping >= len(rings):
             dev.stats.tx_dropped += 1
             kfree_skb_reason(skb, DEV_READY)
             return NETDEV_TX_OK
-        return hnic_xmit_frame_ring(ring, skb, more)
+        return hnic_xmit_frame_ring(rings[skb.queue_mapping], skb, more)
+
+    def ndo_features_check(self, skb: SkBuff, dev: NetDevice, features: int) -> int:
+        """NetDeviceOps.ndo_features_check: what is too much for the card is done in software.
+        Linux: igb_features_check.
+        """
+        info: HnicInfo = dev.priv.info
+        shinfo = skb.shinfo
+        if shinfo.gso_size and features & NETIF_F_GSO_MASK:
+            header = skb_tcp_all_headers(skb)
+            if (
+                header > TSO_HDR_MAX
+                or header + shinfo.gso_size > info.max_frame
+                or skb.len - header > TSO_PAYLOAD_MAX
+            ):
+                features &= ~NETIF_F_GSO_MASK
+        if len(shinfo.frags) >= info.max_segs:
+            features &= ~NETIF_F_SG
+        return features
 
     def ndo_tx_timeout(self, dev: NetDevice, txqueue: int) -> None:
         """NetDeviceOps.ndo_tx_timeout: softirq context."""
         adapter: HnicAdapter = dev.priv
-        adapter.tx_timeout()
+        adapter.recovery.tx_timeout(txqueue)
 
     def ndo_change_mtu(self, dev: NetDevice, mtu: int) -> int:
-        """Receive buffers have the size of the MTU, so an interface that is up goes down and up.
-        Linux: igb_change_mtu.
+        """The size of receive buffers depends on the MTU, so an interface that is up goes down and
+        up. Linux: igb_change_mtu.
         """
-        if not dev.flags & IFF_UP:
-            return 0
         adapter: HnicAdapter = dev.priv
-        adapter.stop()
-        old, dev.mtu = dev.mtu, mtu
-        error = adapter.open()
-        if error:
+        old = dev.mtu
+
+        def change() -> None:
+            dev.mtu = mtu
+
+        def undo() -> None:
             dev.mtu = old
-        return error
+
+        return adapter.reinit(change, undo)
+
+    def ndo_set_features(self, dev: NetDevice, features: int) -> int:
+        """NetDeviceOps.ndo_set_features: the card itself must know only whether to take tags out;
+        all else the driver decides packet by packet. Linux: igb_set_features.
+        """
+        changed = dev.features ^ features
+        dev.features = features
+        if changed & _CARD_FEATURES:
+            hnic_set_rx_mode(dev.priv)
+        return 0
+
+    def ndo_set_rx_mode(self, dev: NetDevice) -> None:
+        """NetDeviceOps.ndo_set_rx_mode."""
+        hnic_set_rx_mode(dev.priv)
+
+    def ndo_set_mac_address(self, dev: NetDevice, addr: bytes) -> int:
+        """NetDeviceOps.ndo_set_mac_address. Linux: igb_set_mac."""
+        adapter: HnicAdapter = dev.priv
+        dev.addr = addr
+        hnic_write_mac(adapter.bus, addr)
+        return 0
+
+    def ndo_set_tx_maxrate(self, dev: NetDevice, queue: int, mbps: int) -> int:
+        """NetDeviceOps.ndo_set_tx_maxrate: Mbit/s on the wire, 0 without a limit; -EOPNOTSUPP when
+        the card cannot. Linux: ixgbe_tx_maxrate.
+        """
+        adapter: HnicAdapter = dev.priv
+        if not adapter.info.rate:
+            return -EOPNOTSUPP
+        hnic_write_rate(adapter.bus, tx_block(queue), mbps)
+        return 0
+
+    def ndo_hwtstamp_get(self, dev: NetDevice) -> HwtstampConfig | int:
+        """NetDeviceOps.ndo_hwtstamp_get. Linux: igb_ptp_get_ts_config."""
+        adapter: HnicAdapter = dev.priv
+        return adapter.tstamp if adapter.info.time else -EOPNOTSUPP
+
+    def ndo_hwtstamp_set(self, dev: NetDevice, config: HwtstampConfig) -> HwtstampConfig | int:
+        """NetDeviceOps.ndo_hwtstamp_set: what the card will do, which may be more than was asked
+        for; -EOPNOTSUPP, or -ERANGE for what it cannot. Linux: igb_ptp_set_ts_config.
+        """
+        adapter: HnicAdapter = dev.priv
+        if not adapter.info.time:
+            return -EOPNOTSUPP
+        if config.tx_type not in (HWTSTAMP_TX_OFF, HWTSTAMP_TX_ON):
+            return -ERANGE
+        if not HWTSTAMP_FILTER_NONE <= config.rx_filter <= HWTSTAMP_FILTER_LAST:
+            return -ERANGE
+        rx_filter = HWTSTAMP_FILTER_ALL if config.rx_filter else HWTSTAMP_FILTER_NONE
+        adapter.tstamp = HwtstampConfig(config.tx_type, rx_filter)
+        adapter.apply_tstamp()
+        return adapter.tstamp
+
+
+def hnic_set_tx_priority(dev: NetDevice, queue: int, priority: int) -> int:
+    """Put a TX queue into a class, 0 to 7: queues of a higher one go first. 0, -EINVAL, or
+    -EOPNOTSUPP. Linux has this in mqprio's offload alone.
+    """
+    adapter: HnicAdapter = dev.priv
+    if not adapter.info.rate:
+        return -EOPNOTSUPP
+    if not 0 <= queue < len(dev.tx) or not 0 <= priority <= 7:
+        return -EINVAL
+    adapter.tx_priority[queue] = priority
+    hnic_write_priority(adapter.bus, tx_block(queue), priority)
+    return 0
+
+
+def _features(info: HnicInfo) -> int:
+    """Linux: igb_probe."""
+    features = NETIF_F_SG | NETIF_F_RXCSUM
+    if info.csum:
+        features |= NETIF_F_HW_CSUM
+    if info.csum and info.tso:
+        features |= NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN
+    if info.vlan:
+        features |= NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_CTAG_RX
+    if info.rss:
+        features |= NETIF_F_RXHASH
+    return features
 
 
 def hnic_probe(
@@ -289,22 +239,35 @@ def hnic_probe(
         raise HnicProbeError(f"{name}: no hnic answers on {bus.name}")
     if not hnic_reset_hw(bus):
         raise HnicProbeError(f"{name}: the card does not come out of reset (errno {EIO})")
-    dev = NetDevice(kernel.net, name, HnicNetdevOps(), addr=hnic_read_mac(bus))
-    dev.flags |= IFF_BROADCAST
-    dev.features = NETIF_F_SG | NETIF_F_RXCSUM | (NETIF_F_HW_CSUM if hnic_has_csum(bus) else 0)
-    dev.hw_features = dev.features
-    dev.max_mtu = min(dev.max_mtu, hnic_max_frame(bus) - ETH_HLEN)
-    dev.priv = HnicAdapter(dev, bus, tx_count, rx_count)
+    info = hnic_identify(bus)
+    addr = hnic_read_mac(bus)
+    dev = NetDevice(kernel.net, name, HnicNetdevOps(), tx_queues=info.tx_queues, addr=addr)
+    _describe(dev, info)
+    adapter = dev.priv = HnicAdapter(dev, bus, info, tx_count, rx_count)
+    if info.rss:
+        adapter.rss_key = kernel.random.randbytes(RSS_KEY_BYTES)
+        adapter.spread_rss()
     if register_netdevice(dev):
         raise HnicProbeError(f"{name}: the name is taken")
+    for queue in range(info.tx_queues):
+        netif_set_xps_queue(dev, [0], queue)
     return dev
+
+
+def _describe(dev: NetDevice, info: HnicInfo) -> None:
+    dev.flags |= IFF_BROADCAST
+    dev.features = dev.hw_features = _features(info)
+    dev.vlan_features = dev.features & _TX_FEATURES
+    dev.max_mtu = min(dev.max_mtu, info.max_frame - ETH_HLEN)
+    dev.real_num_rx_queues = info.rx_queues
+    dev.ethtool_ops = HnicEthtoolOps()
 
 
 def hnic_remove(dev: NetDevice) -> None:
     """Take the interface away; the DMA shadow map is empty then. Linux: igb_remove. May sleep."""
     adapter: HnicAdapter = dev.priv
     unregister_netdevice(dev)
-    netif_napi_del(adapter.tx_napi)
-    netif_napi_del(adapter.rx_napi)
+    for napi in (*adapter.tx_napi, *adapter.rx_napi):
+        netif_napi_del(napi)
     hnic_set_enable(adapter.bus, False)
     adapter.bus.dma.debug.check_unbind()

@@ -3,8 +3,8 @@
 Hardware: hdl/ring/hnic_irq.v. The driver arms it with the completion index it has consumed up to;
 it fires when there are completions behind that index, at once if they are there already, and firing
 disarms. While armed it may wait: for COUNT completions or until the first has waited for TIME
-(coalescing), and until INTERVAL after the last interrupt (moderation). A queue that has stopped at
-a fault does not wait.
+(coalescing; not when the queue has stopped at a fault), and until INTERVAL after the last interrupt
+(moderation).
 """
 
 from __future__ import annotations
@@ -97,14 +97,16 @@ class QueueIrq:
         if not self._armed or not (pending or self._force):
             return
         now = self._clock.now
-        if self._since < 0:
-            self._since = now
-        due = 0 if self._force else max(self._next_ns, self._coalesced(pending))
-        if due > now:
-            self._come_back(due)
-            return
+        if self.coalesce or self._next_ns > now:
+            if self._since < 0:
+                self._since = now
+            due = max(self._next_ns, self._coalesced(pending))
+            if due > now:
+                self._come_back(due)
+                return
         self.disarm()
-        self._next_ns = now + ns_of_cycles(self.moderation * IRQ_UNIT_CYCLES)
+        if self.moderation:
+            self._next_ns = now + ns_of_cycles(self.moderation * IRQ_UNIT_CYCLES)
         self.fired += 1
         self._stats.irqs += 1
         self._fire(self.vector)
@@ -113,7 +115,7 @@ class QueueIrq:
         """When coalescing lets `pending` completions fire (ns); 0: at once."""
         time = self.coalesce >> regs.Q_COALESCE_TIME_LSB
         count = self.coalesce & _COUNT_MASK
-        if count < 2 or not time or pending >= count:
+        if count < 2 or not time or pending >= count or self._force:
             return 0
         return self._since + ns_of_cycles(time * IRQ_UNIT_CYCLES)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pyhost.drivers.net.hnic import hnic_regs as regs
 from pyhost.drivers.net.hnic_model.bucket import TokenBucket
+from pyhost.drivers.net.hnic_model.limits import WIRE_OVERHEAD
 
 __all__ = ["TxScheduler"]
 
@@ -19,7 +20,7 @@ class TxScheduler:
     `wake_ns` when a limited queue may go if there was nobody else (0: never).
     """
 
-    __slots__ = ("_classes", "_last", "_limited", "_priority", "_ready", "buckets", "wake_ns")
+    __slots__ = ("_classes", "_limited", "_priority", "_ready", "buckets", "wake_ns")
 
     def __init__(self, count: int) -> None:
         self.buckets = [TokenBucket() for _ in range(count)]
@@ -29,7 +30,6 @@ class TxScheduler:
         """As after reset of the card."""
         self._priority = [0] * len(self.buckets)
         self._ready = 0
-        self._last = -1
         for bucket in self.buckets:
             bucket.reset()
         self._limited = 0
@@ -65,11 +65,11 @@ class TxScheduler:
         return None
 
     def _sort(self) -> None:
-        """The classes that have queues, highest first, as masks."""
+        """The classes that have queues, highest first: [mask, queue that went last] each."""
         masks = dict.fromkeys(sorted(set(self._priority), reverse=True), 0)
         for queue, priority in enumerate(self._priority):
             masks[priority] |= 1 << queue
-        self._classes = list(masks.values())
+        self._classes = [[mask, -1] for mask in masks.values()]
 
     # -- choosing ----------------------------------------------------------------------------------
 
@@ -89,14 +89,12 @@ class TxScheduler:
             ready = self._unlimited(now)
         if not ready:
             return -1
-        for mask in self._classes:
-            if members := ready & mask:
-                ready = members
+        for turn in self._classes:
+            if members := ready & turn[0]:
                 break
-        behind = ready >> self._last + 1 << self._last + 1
-        members = behind or ready
-        self._last = (members & -members).bit_length() - 1
-        return self._last
+        members = members >> turn[1] + 1 << turn[1] + 1 or members
+        turn[1] = (members & -members).bit_length() - 1
+        return turn[1]
 
     def _unlimited(self, now: int) -> int:
         """The ready queues that no limit holds back."""
@@ -111,7 +109,7 @@ class TxScheduler:
                 self.wake_ns = min(self.wake_ns or when, when)
         return ready
 
-    def charge(self, queue: int, size: int) -> None:
-        """A packet of the queue takes `size` bytes of the wire."""
+    def charge(self, queue: int, frames: list[bytes]) -> None:
+        """A packet of the queue takes the wire for its frames."""
         if self._limited >> queue & 1:
-            self.buckets[queue].charge(size)
+            self.buckets[queue].charge(sum(map(len, frames)) + len(frames) * WIRE_OVERHEAD)

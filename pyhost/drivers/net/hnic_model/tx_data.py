@@ -12,10 +12,18 @@ from itertools import pairwise
 from pyhost.bus.master import BusError, BusMaster
 from pyhost.drivers.net.hnic import hnic_regs as regs
 from pyhost.drivers.net.hnic.hnic_desc import TXD_CSUM, TXD_IPCSUM, TXD_TSO, TXD_VLAN
+from pyhost.drivers.net.hnic_model.limits import MIN_FRAME
 from pyhost.drivers.net.hnic_model.queue import INDEX_MASK
 from pyhost.drivers.net.hnic_model.stats import CardStats
 from pyhost.drivers.net.hnic_model.tso import segment
-from pyhost.drivers.net.hnic_model.tx_edit import insert_csum, insert_ip_csum, insert_tag, pad
+from pyhost.drivers.net.hnic_model.tx_edit import (
+    IP_CSUM_POS,
+    insert_csum,
+    insert_tag,
+    ip_csum,
+    pad,
+    put_csum,
+)
 from pyhost.drivers.net.hnic_model.tx_packet import TxPacket
 from pyhost.kernel.trace import Tracer
 
@@ -44,7 +52,8 @@ class TxData:
         if flags & TXD_TSO:
             packet.frames = self._cut(data, packet)
         elif not packet.status:
-            packet.frames = [self._edit(data, packet) if flags & _EDITS else pad(data)]
+            frame = self._edit(data, packet) if flags & _EDITS else data
+            packet.frames = [frame if len(frame) >= MIN_FRAME else pad(frame)]
 
     def _gather(self, packet: TxPacket) -> bytes:
         """The pieces in order, up to the first that cannot be read."""
@@ -78,19 +87,24 @@ class TxData:
         stats = self._stats
         frames = segment(data, packet)
         stats.tx_csums += len(frames)
-        if not packet.status:
-            stats.tx_tso += 1
+        stats.tx_tso += 1
         if packet.flags & TXD_VLAN:
             frames = [insert_tag(frame, packet.vlan_tci) for frame in frames]
         return [pad(frame) for frame in frames]
 
     def _edit(self, frame: bytes, packet: TxPacket) -> bytes:
         flags = packet.flags
+        pos = packet.l3_start + IP_CSUM_POS
+        value = 0
         if flags & TXD_IPCSUM:
-            frame = insert_ip_csum(frame, packet.l3_start)
+            # Both sums see the field as 0, as one pass over the frame does.
+            frame = put_csum(frame, pos, 0)
+            value = ip_csum(frame, packet.l3_start)
         if flags & TXD_CSUM:
             self._stats.tx_csums += 1
             frame = insert_csum(frame, packet.csum_start, packet.csum_pos)
+        if flags & TXD_IPCSUM:
+            frame = put_csum(frame, pos, value)
         if flags & TXD_VLAN:
             frame = insert_tag(frame, packet.vlan_tci)
-        return pad(frame)
+        return frame

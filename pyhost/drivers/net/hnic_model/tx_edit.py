@@ -10,10 +10,11 @@ from pyhost.drivers.net.hnic_model.limits import MIN_FRAME
 from pyhost.net.core.checksum import csum_bytes, csum_fold
 from pyhost.uapi.ethernet import ETH_ALEN, ETH_P_8021Q
 
-__all__ = ["insert_csum", "insert_ip_csum", "insert_tag", "pad"]
+__all__ = ["IP_CSUM_POS", "insert_csum", "insert_tag", "ip_csum", "pad", "put_csum"]
 
 _TAG_POS = 2 * ETH_ALEN
-_IP_CSUM = 10
+IP_CSUM_POS = 10
+"""Where an IPv4 header has its checksum."""
 
 
 def insert_csum(frame: bytes, start: int, pos: int) -> bytes:
@@ -21,16 +22,17 @@ def insert_csum(frame: bytes, start: int, pos: int) -> bytes:
     UDP needs and TCP may have.
     """
     value = csum_fold(csum_bytes(memoryview(frame)[start:])) or 0xFFFF
+    return put_csum(frame, pos, value)
+
+
+def put_csum(frame: bytes, pos: int, value: int) -> bytes:
+    """`value` into the two bytes at `pos`."""
     return b"".join((frame[:pos], value.to_bytes(2, "big"), frame[pos + 2 :]))
 
 
-def insert_ip_csum(frame: bytes, start: int) -> bytes:
-    """The header checksum of the IPv4 header at `start` (RFC 791), whatever stood in its place."""
-    pos = start + _IP_CSUM
-    header = bytearray(frame[start : start + (frame[start] & 15) * 4])
-    header[_IP_CSUM : _IP_CSUM + 2] = bytes(2)
-    value = csum_fold(csum_bytes(header))
-    return b"".join((frame[:pos], value.to_bytes(2, "big"), frame[pos + 2 :]))
+def ip_csum(frame: bytes, start: int) -> int:
+    """The header checksum of the IPv4 header at `start` (RFC 791), whose own field is 0."""
+    return csum_fold(csum_bytes(frame[start : start + (frame[start] & 15) * 4]))
 
 
 def insert_tag(frame: bytes, tci: int) -> bytes:

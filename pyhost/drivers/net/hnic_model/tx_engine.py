@@ -24,7 +24,7 @@ from pyhost.drivers.net.hnic.hnic_desc import (
 )
 from pyhost.drivers.net.hnic_model.cpl_writer import CplWriter
 from pyhost.drivers.net.hnic_model.cycle import CYCLE_NS
-from pyhost.drivers.net.hnic_model.limits import DOORBELL_LATENCY_NS, WIRE_OVERHEAD
+from pyhost.drivers.net.hnic_model.limits import DOORBELL_LATENCY_NS
 from pyhost.drivers.net.hnic_model.queue import QueueBlock
 from pyhost.drivers.net.hnic_model.scheduler import TxScheduler
 from pyhost.drivers.net.hnic_model.stats import CardStats
@@ -193,8 +193,9 @@ class TxEngine:
         if not frames:
             self._clock.call_at(self._clock.now + CYCLE_NS, self._close)
             return
-        self.scheduler.charge(queue.number, sum(map(len, frames)) + len(frames) * WIRE_OVERHEAD)
-        frames.reverse()
+        self.scheduler.charge(queue.number, frames)
+        if len(frames) > 1:
+            frames.reverse()
         self._send()
 
     def _send(self) -> None:

@@ -35,7 +35,8 @@ _U16 = 0xFFFF
 _L3_MASK = (1 << regs.TXD_L3_START_W) - 1
 _FLAGS = TXD_SOP | TXD_EOP | TXD_CSUM | TXD_TSO | TXD_VLAN | TXD_IPV4 | TXD_IPCSUM
 _RESERVED = (1 << TXD_CSUM_START_SHIFT) - 1 & ~(TXD_LEN_MASK | _FLAGS)
-"""Flag bits without a meaning."""
+_SHAPE_BITS = TXD_L3_START_SHIFT + regs.TXD_L3_START_W
+"""Bits above are reserved, as those above the cookie are."""
 _SHAPED = TXD_CSUM | TXD_TSO | TXD_IPCSUM
 
 _CSUM_BYTES = 2
@@ -48,17 +49,21 @@ _IPV6_HEADER = 40
 class TxPacket:
     """`pieces` are (bus address, bytes) in the order of the frame, from the descriptors `first` to
     `next` - 1; `flags` and `shape` are the second and third quadword of the SOP descriptor.
-    `fault` is the index of the descriptor that is to blame for a `status` other than OK. `frames`
+    `csum_start` is where the sum starts and `csum_pos` where it is stored, counted from the first
+    byte. `fault` is the index of the descriptor to blame for a `status` other than OK. `frames`
     are those that wait to be sent, `start_ns` is when the last one began.
     """
 
     __slots__ = (
-        "cookie", "fault", "first", "flags", "frames", "next", "pieces", "shape", "start_ns",
-        "status", "total",
+        "cookie", "csum_pos", "csum_start", "fault", "first", "flags", "frames", "next", "pieces",
+        "shape", "start_ns", "status", "total",
     )  # fmt: skip
 
     def __init__(self, first: int, words: DescWords | None) -> None:
-        _, self.flags, self.shape, cookie = words or (0, 0, 0, 0)
+        _, flags, self.shape, cookie = words or (0, 0, 0, 0)
+        self.flags = flags
+        self.csum_start = flags >> TXD_CSUM_START_SHIFT & _U16
+        self.csum_pos = self.csum_start + (flags >> TXD_CSUM_OFFSET_SHIFT)
         self.cookie = cookie & TXD_COOKIE_MASK
         self.first = self.next = first
         self.pieces: list[tuple[int, int]] = []
@@ -69,16 +74,6 @@ class TxPacket:
         self.start_ns = 0
 
     # -- fields of the SOP descriptor --------------------------------------------------------------
-
-    @property
-    def csum_start(self) -> int:
-        """Where the sum starts."""
-        return self.flags >> TXD_CSUM_START_SHIFT & _U16
-
-    @property
-    def csum_pos(self) -> int:
-        """Where the checksum is stored, counted from the first byte."""
-        return self.csum_start + (self.flags >> TXD_CSUM_OFFSET_SHIFT)
 
     @property
     def mss(self) -> int:
@@ -113,13 +108,13 @@ class TxPacket:
         """
         if words is None:
             return regs.STATUS_DESC_ERR
-        addr, word, _, _ = words
+        addr, word, shape, cookie = words
         length = word & TXD_LEN_MASK
         pieces = self.pieces
         first = not pieces
         if bool(word & TXD_SOP) != first or not length or word & _RESERVED:
             return regs.STATUS_BAD_DESC
-        if last and not word & TXD_EOP:
+        if shape >> _SHAPE_BITS or cookie > TXD_COOKIE_MASK or (last and not word & TXD_EOP):
             return regs.STATUS_BAD_DESC
         if len(pieces) >= MAX_SEGS:
             return regs.STATUS_TOO_MANY

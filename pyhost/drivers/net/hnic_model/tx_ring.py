@@ -17,6 +17,7 @@ from pyhost.drivers.net.hnic_model.tx_packet import DescWords, TxPacket
 
 __all__ = ["PAGE", "TxRing"]
 
+_BYTES = regs.TXD_BYTES
 PAGE = 4096
 """No burst crosses a page (AXI4)."""
 
@@ -71,18 +72,18 @@ class TxRing:
         queue = self._queue
         index = self._fetched
         slot = index & queue.mask
-        addr = queue.base + slot * regs.TXD_BYTES
+        addr = queue.base + slot * _BYTES
         count = min(
             queue.tail - index & INDEX_MASK,
             queue.size - slot,
-            (PAGE - addr % PAGE) // regs.TXD_BYTES,
+            (PAGE - addr % PAGE) // _BYTES,
             DESC_BURST,
         )
         if not count:
             return False
         self._fetched = index + count & INDEX_MASK
         try:
-            block = self._master.read(addr, count * regs.TXD_BYTES)
+            block = self._master.read(addr, count * _BYTES)
         except BusError:
             self._stats.axi_rd_errs += 1
             self._descs.extend((index + i & INDEX_MASK, None) for i in range(count))

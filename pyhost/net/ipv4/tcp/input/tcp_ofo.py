@@ -53,6 +53,8 @@ def tcp_try_coalesce(sk: TcpSock, to: SkBuff, skb: SkBuff) -> bool:
     cb.flags |= skb.cb.flags
     if skb.tstamp:
         to.tstamp = skb.tstamp
+    if skb.shinfo.hwtstamp:
+        to.shinfo.hwtstamp = skb.shinfo.hwtstamp
     sk.net.count("TCPRcvCoalesce")
     return True
 

@@ -138,8 +138,8 @@ def tcp_recvmsg(sk: TcpSock, msg: MsgHdr, size: int, flags: int) -> int:
             return tcp_recv_urg(sk, msg, size, flags)
         reader = _Reader(sk, msg, size, flags)
         ret = reader.run()
-        if reader.tstamp and ret >= 0:
-            put_recv_timestamp(msg, sk, reader.tstamp)
+        if (reader.tstamp or reader.hwtstamp) and ret >= 0:
+            put_recv_timestamp(msg, sk, reader.tstamp, reader.hwtstamp)
         if sk.recvmsg_inq and ret >= 0:
             _put_inq(sk, msg)
         return ret
@@ -156,8 +156,8 @@ class _Reader:
     """
 
     __slots__ = (
-        "copied", "flags", "msg", "peek", "peek_start", "seq", "size", "sk", "stop", "target",
-        "timeo", "tstamp", "urg_hole",
+        "copied", "flags", "hwtstamp", "msg", "peek", "peek_start", "seq", "size", "sk", "stop",
+        "target", "timeo", "tstamp", "urg_hole",
     )  # fmt: skip
 
     def __init__(self, sk: TcpSock, msg: MsgHdr, size: int, flags: int) -> None:
@@ -169,7 +169,7 @@ class _Reader:
         self.timeo = sk.rcvtimeo(bool(flags & MSG_DONTWAIT))
         self.target = size if flags & MSG_WAITALL else min(sk.sk_rcvlowat, size) or 1
         self.seq = self.peek_start = sk.copied_seq
-        self.copied = self.urg_hole = self.tstamp = 0
+        self.copied = self.urg_hole = self.tstamp = self.hwtstamp = 0
         self.stop: int | None = None
 
     def run(self) -> int:
@@ -244,6 +244,7 @@ class _Reader:
                 want = min(skb.len - offset, self.size)
         used = want if self.flags & MSG_TRUNC else _copy_out(skb, offset, want, self.msg)
         self.tstamp = skb.tstamp
+        self.hwtstamp = skb.shinfo.hwtstamp
         self.copied += used
         self.size -= used
         self._advance(used)

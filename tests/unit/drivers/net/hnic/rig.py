@@ -73,9 +73,7 @@ class Rig:
         net_dev_init(net)
         self.port = KeepingPort(self.clock)
         mac = bytes.fromhex(HOST_MAC.replace(":", ""))
-        self.model = HnicModel(
-            self.kernel, self.clock, self.port, mac, RATE_BPS, queues, queues
-        )
+        self.model = HnicModel(self.kernel, self.clock, self.port, mac, RATE_BPS, queues, queues)
         self.bus = self.model.device
         self.pages_before = self.kernel.mem.pages_in_use
         self.dev: NetDevice = self.in_task(
@@ -132,18 +130,17 @@ class Rig:
 
     @property
     def tx(self) -> TxRing:
-        assert self.adapter.tx is not None
-        return self.adapter.tx
+        return self.adapter.tx[0]
 
     @property
     def rx(self) -> RxRing:
-        assert self.adapter.rx is not None
-        return self.adapter.rx
+        return self.adapter.rx[0]
 
     def xmit(self, skb: SkBuff, more: bool = False) -> int:
         """Hand a packet to the driver as dev_hard_start_xmit does."""
         self.kernel.softirq.local_bh_disable()
         code = self.dev.ops.ndo_start_xmit(skb, self.dev, more)
+        self.dev.tx[skb.queue_mapping].trans_start = self.clock.now
         self.kernel.softirq.local_bh_enable()
         return code
 
@@ -201,6 +198,16 @@ def tcp_frame(data: bytes, seq: int = 1000) -> Packet:
         Ether(src=HOST_MAC, dst=PEER_MAC)
         / IP(src="10.0.0.1", dst="10.0.0.2", id=7)
         / TCP(sport=1024, dport=9, seq=seq, ack=5, flags="A")
+        / Raw(data)
+    )
+
+
+def arriving(data: bytes, sport: int = 9, dport: int = 1024) -> Packet:
+    """A TCP segment of the peer with `data`, as it comes from the wire."""
+    return (
+        Ether(src=PEER_MAC, dst=HOST_MAC)
+        / IP(src="10.0.0.2", dst="10.0.0.1", id=7)
+        / TCP(sport=sport, dport=dport, seq=1000, ack=5, flags="A")
         / Raw(data)
     )
 

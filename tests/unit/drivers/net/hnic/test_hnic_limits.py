@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pyhost.drivers.net.hnic.hnic_tx import DESC_NEEDED, TX_WAKE_THRESHOLD
+from pyhost.drivers.net.hnic_model.queue import QueueBlock
 from pyhost.kernel.clock import NSEC_PER_SEC
 from pyhost.net.core import netdevice as nd
 from pyhost.net.core.dev import dev_close, dev_queue_xmit
@@ -76,7 +77,7 @@ def test_a_stopped_queue_never_sees_a_packet() -> None:
         send(rig, 1000, seed=index)
     rig.run()
     assert rig.port.frames() == [payload(1000, seed=index) for index in range(500)]
-    assert rig.tx.tx_busy == 0
+    assert rig.tx.stats.tx_busy == 0
 
 
 def test_the_card_has_few_bytes_and_is_never_idle_under_load() -> None:
@@ -113,7 +114,7 @@ def test_a_burst_rings_the_doorbell_once() -> None:
     # The first of the ten came while the qdisc was empty, and was refused by the queue.
     assert watcher.more == [False] + [True] * 8 + [False]
     assert [event.name for event in events].count("doorbell") == 2
-    assert rig.model.tx.queue.tail == rig.tx.next_to_use
+    assert rig.model.tx.queues[0].tail == rig.tx.next_to_use
 
 
 def test_a_burst_that_the_limit_cuts_short_rings_all_the_same() -> None:
@@ -124,7 +125,7 @@ def test_a_burst_that_the_limit_cuts_short_rings_all_the_same() -> None:
     for index in range(10):
         send(rig, 1000, seed=index)
         if rig.tx.txq.state:
-            assert rig.model.tx.queue.tail == rig.tx.next_to_use
+            assert rig.model.tx.queues[0].tail == rig.tx.next_to_use
     rig.run()
     assert len(rig.port.sent) == 11
 
@@ -167,7 +168,7 @@ def test_a_queue_with_room_is_never_left_stopped(bql: bool) -> None:
         rig.clock.run(until=rig.clock.now + rng.randrange(1500))
         if rig.tx.txq.state & nd.QUEUE_STATE_DRV_XOFF:
             assert rig.tx.unused() < TX_WAKE_THRESHOLD or rig.tx.cpl_next != (
-                rig.model.tx.queue.cpl_head
+                rig.model.tx.queues[0].cpl_head
             )
     rig.run()
     assert rig.tx.txq.state == 0
@@ -179,51 +180,52 @@ def test_a_queue_with_room_is_never_left_stopped(bql: bool) -> None:
 # -- a card that hangs -----------------------------------------------------------------------------
 
 
-def hang(rig: Rig) -> None:
-    """The card stops in the middle of its work until it is reset."""
-    engine = rig.model.tx
-    rest = engine._do_reset
+def hang(rig: Rig, *, deaf: bool = False) -> None:
+    """The card stops in the middle of its work until the queue is reset; a `deaf` one until all of
+    it is.
+    """
+    engine, pause = rig.model.tx, rig.model.mac.pause
+    on_reset, reset = engine.on_reset, engine.reset
+    pause.until = rig.clock.now + 3600 * NSEC_PER_SEC
 
-    def stuck() -> None:
-        engine._busy = True
+    def reset_queue(queue: QueueBlock) -> None:
+        if not deaf:
+            pause.until = 0
+            on_reset(queue)
 
-    def reset() -> None:
-        del engine._next  # type: ignore[attr-defined]
-        del engine._do_reset  # type: ignore[attr-defined]
-        rest()
+    def reset_card(done: Callable[[], None]) -> None:
+        pause.until = 0
+        reset(done)
 
-    engine._next = stuck  # type: ignore[method-assign]
-    engine._do_reset = reset  # type: ignore[method-assign]
-    original = engine.reset
-
-    def reset_at_once(done: Callable[[], None]) -> None:
-        engine._busy = False
-        engine.reset = original  # type: ignore[method-assign]
-        original(done)
-
-    engine.reset = reset_at_once  # type: ignore[method-assign]
+    engine.on_reset = reset_queue  # type: ignore[method-assign]
+    engine.reset = reset_card  # type: ignore[method-assign]
 
 
-def test_a_card_that_hangs_is_reset_after_five_seconds_and_works_again() -> None:
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_queue_that_hangs_is_reset_after_five_seconds_and_the_card_if_need_be(deaf: bool) -> None:
     rig = Rig(bql=True)
     send(rig, 500)
     rig.run()
     alive = rig.dev.net.skbs.alive
     began = rig.clock.now
-    hang(rig)
+    hang(rig, deaf=deaf)
     for index in range(5):
         send(rig, 500, seed=index)
     rig.clock.run(until=began + 5 * NSEC_PER_SEC - 1000)
     assert rig.adapter.tx_timeout_count == 0
     rig.run()
-    assert rig.adapter.tx_timeout_count == 1
+    assert (rig.adapter.tx_timeout_count, rig.adapter.reset_count) == (1, deaf)
+    assert rig.adapter.tx_stats[0].resets == (not deaf)
     assert rig.dev.tx[0].trans_timeout == 1
     assert rig.dev.carrier
     log = [record.text for record in rig.kernel.log.records]
     assert any("NETDEV WATCHDOG: eth0: transmit queue 0 timed out 5000 ms" in text for text in log)
-    # What the card had and what waited behind it is lost, and nothing leaks.
+    assert ("WARNING: eth0: Reset adapter" in log) is deaf
+    # What the queue had is lost, and if the card is reset what waited behind it; nothing leaks.
     assert rig.dev.net.skbs.alive == alive
-    assert rig.dev.net.drops == {"QUEUE_PURGE": 2, "QDISC_DROP": 3}
+    lost = {"QUEUE_PURGE": 2, "QDISC_DROP": 3} if deaf else {"QUEUE_PURGE": 2}
+    assert rig.dev.net.drops == lost
+    assert rig.port.frames()[1:] == ([] if deaf else [payload(500, seed=i) for i in (2, 3, 4)])
     sent = len(rig.port.sent)
     for index in range(50):
         send(rig, 700, seed=index)
@@ -245,13 +247,13 @@ def test_a_card_that_is_slow_is_left_alone() -> None:
 
 def test_going_down_while_the_card_is_reset_waits_for_the_end() -> None:
     rig = Rig(bql=True)
-    hang(rig)
+    hang(rig, deaf=True)
     send(rig, 500)
     send(rig, 500)
     rig.clock.run(until=rig.clock.now + 5 * NSEC_PER_SEC + 1_000_000)
     assert rig.adapter.tx_timeout_count == 1
     rig.down()
-    assert rig.adapter.tx is None
+    assert not rig.adapter.tx
     assert rig.dev.net.skbs.alive == 0
     rig.bus.dma.debug.check_unbind()
 
@@ -260,10 +262,10 @@ def test_a_reset_that_has_not_begun_is_taken_back_when_the_interface_goes_down()
     rig = Rig(bql=True)
 
     def late() -> int:
-        rig.adapter.tx_timeout()
+        rig.adapter.recovery.tx_timeout(0)
         dev_close(rig.dev)
         return 0
 
     rig.in_task(late)
-    assert rig.adapter.tx is None
+    assert not rig.adapter.tx
     assert rig.kernel.warnings == 0

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pyhost.admin.errors import CommandError
-from pyhost.admin.ip_words import Words, answer, device
+from pyhost.admin.ethtool.params import no_more
+from pyhost.admin.ip_words import answer
 from pyhost.net.core.features import NETDEV_FEATURE_STRINGS, dev_set_features
 from pyhost.net.core.netdevice import (
     NETIF_F_ALL_CSUM,
@@ -15,15 +16,18 @@ from pyhost.net.core.netdevice import (
     NETIF_F_FRAGLIST,
     NETIF_F_GRO,
     NETIF_F_GSO,
+    NETIF_F_HW_VLAN_CTAG_RX,
+    NETIF_F_HW_VLAN_CTAG_TX,
     NETIF_F_RXCSUM,
+    NETIF_F_RXHASH,
     NETIF_F_SG,
 )
 
 if TYPE_CHECKING:
-    from pyhost.kernel.kernel import Kernel
+    from pyhost.admin.ip_words import Words
     from pyhost.net.core.netdevice import NetDevice
 
-__all__ = ["run"]
+__all__ = ["change", "show"]
 
 SHORT_NAMES: Mapping[str, tuple[str, int]] = MappingProxyType({
     "rx": ("rx-checksumming", NETIF_F_RXCSUM),
@@ -32,26 +36,21 @@ SHORT_NAMES: Mapping[str, tuple[str, int]] = MappingProxyType({
     "tso": ("tcp-segmentation-offload", NETIF_F_ALL_TSO),
     "gso": ("generic-segmentation-offload", NETIF_F_GSO),
     "gro": ("generic-receive-offload", NETIF_F_GRO),
+    "rxvlan": ("rx-vlan-offload", NETIF_F_HW_VLAN_CTAG_RX),
+    "txvlan": ("tx-vlan-offload", NETIF_F_HW_VLAN_CTAG_TX),
+    "rxhash": ("receive-hashing", NETIF_F_RXHASH),
 })  # fmt: skip
 """ethtool's own names, each for several features: what is typed, what is shown."""
 
 
-def run(kernel: Kernel, argv: list[str]) -> str:
-    """Carry out `ethtool …`; returns what it prints, raises CommandError."""
-    words = Words(argv[1:])
-    option = words.next()
-    if option not in ("-k", "--show-features", "-K", "--features"):
-        raise CommandError(f"ethtool: bad command line argument(s): {option} is not here")
-    dev = device(kernel.net, words.next())
-    if option in ("-k", "--show-features"):
-        return _show(dev)
-    return _change(dev, words)
-
-
-def _show(dev: NetDevice) -> str:
+def show(dev: NetDevice, words: Words) -> str:
+    """ethtool: dump_features."""
+    no_more(words)
     lines = [f"Features for {dev.name}:"]
     for title, mask in SHORT_NAMES.values():
-        lines.append(f"{title}: {'on' if dev.features & mask else 'off'}")
+        alone = mask in NETDEV_FEATURE_STRINGS.values()
+        state = _state(dev, mask) if alone else "on" if dev.features & mask else "off"
+        lines.append(f"{title}: {state}")
         for name, bit in NETDEV_FEATURE_STRINGS.items():
             if bit & mask and name != title and bit != mask:
                 lines.append(f"\t{name}: {_state(dev, bit)}")
@@ -75,7 +74,7 @@ def _state(dev: NetDevice, bit: int) -> str:
     return text
 
 
-def _change(dev: NetDevice, words: Words) -> str:
+def change(dev: NetDevice, words: Words) -> str:
     """ethtool: do_sfeatures. What is asked for and already so is no mistake."""
     valid = requested = 0
     while words:
