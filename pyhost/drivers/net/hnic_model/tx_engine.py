@@ -228,7 +228,6 @@ class TxEngine:
         if status:
             when = packet.fault
             self._stats.tx_drops += 1
-            queue.drops += 1
             queue.halt(status, packet.fault)
         last = (
             packet.cookie
