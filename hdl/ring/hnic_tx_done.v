@@ -94,7 +94,7 @@ module hnic_tx_done #(
 
     assign halt_status   = enter_status;
     assign halt_index    = enter_index;
-    assign stat_tx_drops = pop && dropped;
+    assign stat_tx_drops = issue && dropped;
 
     hnic_fifo #(.WIDTH(1 + QUEUE_W + COOKIE_W + 16 + STATUS_W + 16), .DEPTH(DEPTH)) u_packets (
         .clk(clk), .rst(rst),

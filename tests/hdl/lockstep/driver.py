@@ -52,7 +52,7 @@ class Driver:
         self.rings = self.tx + self.rx
         self._serial = 0
         self._next_data = DATA
-        self._on = False
+        self._on = self._configured = False
         self._step = Step()
         self.packets: dict[int, str] = {}
         self._edge_free = True
@@ -63,11 +63,7 @@ class Driver:
     def first(self) -> Step:
         """Settings of the card, and some queues."""
         self._step = Step(0)
-        self._configure_card()
-        for ring in self.rings:
-            if self._rng.random() < 0.7 or ring.number == 0:
-                self._start(ring)
-        self._say("bring-up")
+        self._bring_up()
         return self._step
 
     def next(self, number: int) -> Step:
@@ -77,10 +73,14 @@ class Driver:
         self._spoiled.clear()
         self._edge_free = not any(ring.risky for ring in self.rings)
         for ring in self.rings:
-            self._mend(ring)
+            if self._configured:
+                self._mend(ring)
         chance = rng.random()
         if chance < 0.05:
             self._reset_card()
+            return self._step
+        if not self._configured:
+            self._bring_up()
         elif chance < 0.12:
             self._switch_card()
         elif chance < 0.25:
@@ -139,10 +139,14 @@ class Driver:
         self._add(Reset(r.CTRL))
         for ring in self.rings:
             self._forget(ring)
-        self._on = False
+        self._on = self._configured = False
+
+    def _bring_up(self) -> None:
+        self._say("bring-up")
         self._configure_card()
+        self._configured = True
         for ring in self.rings:
-            if self._rng.random() < 0.7:
+            if not ring.enabled and (self._rng.random() < 0.7 or ring.number == 0):
                 self._start(ring)
 
     def _switch_card(self) -> None:

@@ -19,7 +19,7 @@ from tests.hdl.lockstep.compare import (
 )
 from tests.hdl.lockstep.driver import Driver
 from tests.hdl.lockstep.packets import Scale
-from tests.hdl.lockstep.scenario import Poke, Ring, Step
+from tests.hdl.lockstep.scenario import Poke, Reset, Ring, Step
 from tests.hdl.lockstep.sides import ModelSide, RtlSide
 
 __all__ = ["Lockstep"]
@@ -49,8 +49,10 @@ class Lockstep:
         for number in range(1, steps + 1):
             if self._driver.full:
                 break
-            await self._play(self._driver.next(number), SETTINGS if number == steps else ())
-        await self._whole_window()
+            step = self._driver.next(number)
+            await self._play(step, SETTINGS if number == steps else ())
+            if number == steps or any(isinstance(action, Reset) for action in step.actions):
+                await self._window(step)
 
     async def _play(self, step: Step, settings: Iterable[str]) -> None:
         for action in step.actions:
@@ -123,8 +125,8 @@ class Lockstep:
             elif not (fresh and name in UNDER_WAY):
                 diff.value(name, *moved)
 
-    async def _whole_window(self) -> None:
-        """All registers that are no counters, at the end."""
+    async def _window(self, step: Step) -> None:
+        """All registers of the card that are no counters."""
         diff = Differences()
         for name in CARD_REGISTERS:
             offset = getattr(r, name)
@@ -135,4 +137,4 @@ class Lockstep:
                 rtl, model = await self._rtl.read(offset), self._model.read(offset)
                 diff.value(f"register at {offset:#x}", hex(rtl), hex(model))
         if diff.lines:
-            raise AssertionError(self._story(Step(-1, ["the window at the end"]), diff))
+            raise AssertionError(self._story(step, diff))

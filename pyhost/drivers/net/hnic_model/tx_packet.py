@@ -25,7 +25,13 @@ from pyhost.drivers.net.hnic.hnic_desc import (
     TXD_VLAN,
     TXD_VLAN_TCI_SHIFT,
 )
-from pyhost.drivers.net.hnic_model.limits import MAX_FRAME, MAX_HDR_LEN, MAX_SEGMENT, MAX_SEGS
+from pyhost.drivers.net.hnic_model.limits import (
+    MAX_FRAME,
+    MAX_HDR_LEN,
+    MAX_SEGMENT,
+    MAX_SEGS,
+    TAG_PLACE,
+)
 
 __all__ = ["DescWords", "TxPacket"]
 
@@ -151,11 +157,17 @@ class TxPacket:
             or start + _TCP_HEADER > hdr_len
             or flags >> TXD_CSUM_OFFSET_SHIFT != _TCP_CSUM
             or self.l3_start + network > start
+            or (bool(flags & TXD_VLAN) and self.l3_start < TAG_PLACE)
         )
 
     def _judge_fields(self) -> int:
         """All bytes are known: whether the checksum fields are among them."""
         flags, total = self.flags, self.total
+        if flags & TXD_VLAN and (
+            (flags & TXD_CSUM and self.csum_start < TAG_PLACE)
+            or (flags & TXD_IPCSUM and self.l3_start < TAG_PLACE)
+        ):
+            return regs.STATUS_BAD_CSUM
         if flags & TXD_CSUM and self.csum_pos + _CSUM_BYTES > total:
             return regs.STATUS_BAD_CSUM
         if flags & TXD_IPCSUM and (not flags & TXD_IPV4 or self.l3_start + _IPV4_HEADER > total):

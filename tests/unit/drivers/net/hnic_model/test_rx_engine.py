@@ -143,6 +143,10 @@ def halted(rig: CardRig, status: int, index: int) -> None:
     drops = rig.reg(RX + regs.Q_DROPS)
     rig.port.receive(payload(60), 99)
     assert rig.reg(RX + regs.Q_DROPS) == drops + 1
+    total = rig.reg(regs.STAT_RX_DROPS)
+    rig.bus.writel(1 << regs.CTRL_RESET_LSB, regs.CTRL)
+    rig.run()
+    assert (rig.reg(RX + regs.Q_DROPS), rig.reg(regs.STAT_RX_DROPS)) == (0, total)
     rig.model.rx.master.fault = None
     rig.reset_queue(RX)
     rig.enable(RX)
