@@ -64,7 +64,7 @@ class Lockstep:
             await self._rtl.play(step.actions)
         except AssertionError as error:
             diff.lines.append(f"the Verilog card: {error}")
-        await self._compare(diff, settings)
+        await self._compare(diff, step, settings)
         if diff.lines:
             raise AssertionError(self._story(step, diff))
         self._driver.learn(self._model.read)
@@ -84,7 +84,7 @@ class Lockstep:
 
     # -- at rest -----------------------------------------------------------------------------------
 
-    async def _compare(self, diff: Differences, settings: Iterable[str]) -> None:
+    async def _compare(self, diff: Differences, step: Step, settings: Iterable[str]) -> None:
         rtl, model, driver = self._rtl, self._model, self._driver
         memory = rtl.memory()
         diff.frames(rtl.take_sent(), model.take_sent(), driver.packets)
@@ -95,7 +95,7 @@ class Lockstep:
         for ring in driver.rings:
             if ring.cpl_base:
                 await self._registers(diff, ring, (*QUEUE_REGISTERS, *settings))
-        await self._counters(diff)
+        await self._counters(diff, step)
         diff.value("interrupts by vector", dict(rtl.take_irqs()), dict(model.take_irqs()))
 
     async def _registers(self, diff: Differences, ring: Ring, names: Iterable[str]) -> None:
@@ -104,13 +104,15 @@ class Lockstep:
             rtl, model = await self._rtl.read(offset), self._model.read(offset)
             diff.value(f"{ring.name}: register {name}", hex(rtl), hex(model))
 
-    async def _counters(self, diff: Differences) -> None:
+    async def _counters(self, diff: Differences, step: Step) -> None:
         """What was counted in this step."""
+        resets = {action.offset for action in step.actions if isinstance(action, Reset)}
         status = {
             ring.name: self._model.read(ring.block + r.Q_STATUS) for ring in self._driver.tx
         }
         halted = {name for name, value in status.items() if value >> r.Q_STATUS_ERROR_LSB & 1}
-        fresh = bool(halted - self._halted)
+        reset = {ring.name for ring in self._driver.tx if ring.block + r.Q_CTRL in resets}
+        fresh = bool(halted - (self._halted - reset))
         self._halted = halted
         for name in COUNTERS:
             offset = getattr(r, name)
