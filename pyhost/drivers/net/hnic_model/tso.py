@@ -35,6 +35,8 @@ def segment(data: bytes, packet: TxPacket) -> list[bytes]:
     mss, hdr_len, start = packet.mss, packet.hdr_len, packet.csum_start
     l3_start = packet.l3_start
     edit_l3 = _edit_ipv4 if packet.flags & TXD_IPV4 else _edit_ipv6
+    if len(data) < hdr_len:
+        return []
     (seq,) = _U32.unpack_from(data, start + _TCP_SEQ)
     frames = []
     for number, at in enumerate(range(hdr_len, packet.total, mss)):

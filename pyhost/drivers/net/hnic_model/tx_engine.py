@@ -187,8 +187,7 @@ class TxEngine:
         self._busy = True
         self._packet = packet
         self._queue = queue
-        if not packet.status:
-            self._data.load(packet)
+        self._data.load(packet)
         frames = packet.frames
         if not frames:
             self._clock.call_at(self._clock.now + CYCLE_NS, self._close)

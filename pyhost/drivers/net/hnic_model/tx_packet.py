@@ -32,6 +32,7 @@ from pyhost.drivers.net.hnic_model.limits import (
     MAX_SEGS,
     TAG_PLACE,
 )
+from pyhost.drivers.net.hnic_model.queue import INDEX_MASK
 
 __all__ = ["DescWords", "TxPacket"]
 
@@ -45,6 +46,8 @@ _SHAPE_BITS = TXD_L3_START_SHIFT + regs.TXD_L3_START_W
 """Bits above are reserved, as those above the cookie are."""
 _SHAPED = TXD_CSUM | TXD_TSO | TXD_IPCSUM
 
+_UNKNOWN = 1 << 30
+"""Bytes of a packet whose end is not known."""
 _CSUM_BYTES = 2
 _TCP_HEADER = 20
 _TCP_CSUM = 16
@@ -107,6 +110,14 @@ class TxPacket:
         """Descriptor `index` is at fault."""
         self.status = status
         self.fault = index
+
+    def refuse(self, status: int, index: int) -> None:
+        """Descriptor `index`, judged just now, is at fault. What came before it may still be sent: the
+        whole frames of a super-packet, of which the end is not known.
+        """
+        self.fail(status, index)
+        del self.pieces[index - self.first & INDEX_MASK :]
+        self.total = _UNKNOWN
 
     def add(self, words: DescWords | None, last: bool) -> int:
         """One more descriptor, None when it could not be read; `last`: the doorbell has given no
