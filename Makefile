@@ -17,12 +17,14 @@ PACKETDRILL_OPTIONS := --send_omit_free -D TFO_COOKIE=3021b9d889017eeb -D CODE=h
 TEST_OPTIONS ?= -n 2
 TESTS ?=
 BENCH ?=
+MODULE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo packetdrill test deep fuzz bench lint doctor claims lock clean distclean
+.PHONY: help setup demo packetdrill test random deep fuzz bench bench-hw formal synth coverage lint doctor claims lock clean \
+	distclean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install everything that is needed: tools from Debian, .venv from requirements.lock
 	@PYTHON=$(PYTHON) .ci/setup.sh
@@ -43,6 +45,9 @@ packetdrill: setup ## run packetdrill scripts: PACKETDRILL=FOLDER (google/packet
 test: setup ## run all tests (TESTS="tests/unit -k tcp" for some)
 	@$(BIN)/pytest $(TEST_OPTIONS) $(if $(TESTS),,--claims-report=build/claims.json) $(TESTS)
 
+random: setup ## run the tests of the card in Verilator with random values in place of x and before reset (SEED=N)
+	@SIM=verilator HNIC_VARIANT=random COCOTB_RANDOM_SEED=$(or $(SEED),1) $(BIN)/pytest $(TEST_OPTIONS) tests/hdl
+
 deep: setup ## run the tests that take too long for every day
 	@$(BIN)/pytest $(TEST_OPTIONS) -m deep
 
@@ -51,6 +56,18 @@ fuzz: setup ## run the tests with hostile frames and random system calls alone
 
 bench: setup ## measure the stack alone, from write() to ndo_start_xmit (BENCH="--megabytes 4 --repeats 3")
 	@$(BIN)/python -m tests.bench.stack $(BENCH)
+
+bench-hw: setup ## measure the card in cycles against the wire, and its latency (BENCH="--page" for docs/performance.md)
+	@$(BIN)/python -m tests.bench.hw $(BENCH)
+
+formal: setup ## prove modules of the card, and show by mutants that each property can fail (MODULE=hnic_fifo for one)
+	@$(BIN)/python -m tests.formal $(MODULE)
+
+coverage: setup ## run the tests of the card with counters in Verilator: lines, branches, toggles; fails below 95/90/85 %
+	@$(BIN)/python -m tests.coverage
+
+synth: setup ## map the card to a Xilinx 7-series device, with its longest path (MODULE=hnic_fifo for one module)
+	@$(BIN)/python -m tests.synth $(MODULE)
 
 lint: setup ## check Python with ruff and mypy, Verilog with Verilator and Icarus
 	$(BIN)/ruff check

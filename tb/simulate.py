@@ -8,10 +8,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
 from pyhost.tools.toolchain import search_path
+from tb.build import ROOT, variant
 
-__all__ = ["simulate"]
+__all__ = ["COVERAGE_DATA", "simulate"]
+
+COVERAGE_DATA = ROOT / "build" / "coverage" / "runs"
 
 
 def simulate(
@@ -36,6 +40,7 @@ def simulate(
     from cocotb_tools import config
 
     command = _command(sim, build_folder, top, out / "waves.fst" if waves else None)
+    command += _variant_args(sim, top, seed)
     full_env = os.environ | {
         "COCOTB_TOPLEVEL": top,
         "COCOTB_TEST_MODULES": test_module,
@@ -71,6 +76,19 @@ def _command(sim: str, build_folder: Path, top: str, waves: Path | None) -> list
     dump = ("-fst", f"+dumpfile_path={waves}") if waves else ("-none",)
     vpi = config.lib_entry("vpi", "icarus")
     return ["vvp", "-m", vpi, str(build_folder / "sim.vvp"), *dump]
+
+
+def _variant_args(sim: str, top: str, seed: int) -> list[str]:
+    """What the variant of the build (`tb/build.py`) is told at the start."""
+    kind = variant(sim)
+    if kind == "coverage":
+        # A file of its own for each run: they are summed up afterwards.
+        COVERAGE_DATA.mkdir(parents=True, exist_ok=True)
+        return [f"+verilator+coverage+file+{COVERAGE_DATA / f'{top}-{uuid4().hex}.dat'}"]
+    if kind == "random":
+        # 2: random. The simulator wants a seed that is not 0.
+        return ["+verilator+rand+reset+2", f"+verilator+seed+{seed % 0x7FFFFFFF + 1}"]
+    return []
 
 
 def _libpython() -> str:

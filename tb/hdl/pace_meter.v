@@ -1,6 +1,6 @@
 // pace_meter: the cycles between event `first` and event `last`, counted from 1, and what `beat` counted in between.
 //
-// `first_ps` is the time of event `first`. `over` rises with event `last`; a write of `run` (inverted by Python) starts again.
+// `first_ps` is the time of event `first`. `over` rises in the cycle after event `last`, when all is settled; a write of `run` (inverted by Python) starts again.
 `resetall
 `timescale 1ps / 1ps
 `default_nettype none
@@ -18,6 +18,7 @@ module pace_meter (
     reg [31:0] cycles = 32'd0;
     reg [31:0] beats = 32'd0;
     reg [63:0] first_ps = 64'd0;
+    reg        last_q = 1'b0;
     reg        over = 1'b0;
 
     wire counting = events >= first && events < last;
@@ -28,11 +29,13 @@ module pace_meter (
         if (counting) cycles <= cycles + 32'd1;
         if (counting && beat) beats <= beats + 32'd1;
         if (event_now && events + 32'd1 == first) first_ps <= $time;
-        if (event_now && events + 32'd1 == last) over <= 1'b1;
+        if (event_now && events + 32'd1 == last) last_q <= 1'b1;
+        if (last_q) over <= 1'b1;
         if (run != run_q) begin
             events <= 32'd0;
             cycles <= 32'd0;
             beats  <= 32'd0;
+            last_q <= 1'b0;
             over   <= 1'b0;
         end
     end

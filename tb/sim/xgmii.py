@@ -1,7 +1,7 @@
 """Frames on XGMII, one at a time: what the card sends, and what it is sent. IEEE 802.3 clause 46.
 
-The words themselves are the business of tb/hdl/xgmii_recorder.v and tb/hdl/xgmii_player.v; Python is
-woken once a frame.
+The words themselves are the business of tb/hdl/xgmii_recorder.v and tb/hdl/xgmii_player.v; Python
+is woken once a frame.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ PREAMBLE = bytes.fromhex("555555555555d5")
 LANES = 8
 CHUNK = 64
 """Bytes in a chunk of the recorder and of the player."""
+
+HALF = 256
+"""Chunks in one of the two halves of the recorder."""
 
 FrameSink = Callable[[int, bytes, int], None]
 """`sink(start_ns, frame without FCS, packet key)`, called when the last byte has left."""
@@ -48,10 +51,11 @@ class XgmiiMonitor:
             await ValueChange(recorder.frames)
             words = recorder.words.value.to_unsigned()
             chunks = recorder.chunks
+            first = HALF if recorder.half.value else 0
             data = b"".join(
                 [
                     chunks[number].value.to_unsigned().to_bytes(CHUNK, "little")
-                    for number in range(-(-words * LANES // CHUNK))
+                    for number in range(first, first - (-words * LANES // CHUNK))
                 ]
             )
             control = recorder.last_ctrl.value.to_unsigned()

@@ -264,13 +264,20 @@ def test_results_xml_is_one_passed_test(plain: Run, nic: str) -> None:
 
 @pytest.mark.claim("S41")
 def test_the_tap_and_the_wire_hold_the_same_frames(plain: Run) -> None:
-    """Without the padding, which the card adds, and the TCP checksum, which it computes."""
+    """Without the padding, which the card adds, and the TCP checksum, which it computes. A
+    super-packet that the card cuts is seen whole by the tap.
+    """
     tapped = [f for f in plain.tapped if f.direction == judge.SENT]
-    wire = plain.sent_by("host")
-    assert [f.key for f in tapped] == [f.key for f in wire]
+    wire = [list(frames) for _, frames in itertools.groupby(plain.sent_by("host"), by_key)]
+    if len(tapped) > len(wire):  # a card that cuts nothing
+        wire = [[frame] for frame in plain.sent_by("host")]
+    assert [f.key for f in tapped] == [frames[0].key for frames in wire]
     for above, below in zip(tapped, wire, strict=True):
-        assert above.ns <= below.ns
-        assert bare(above.data) == bare(below.data)
+        assert above.ns <= below[0].ns
+        if len(below) == 1:
+            assert bare(above.data) == bare(below[0].data)
+        else:
+            assert carried(above.data) == b"".join(carried(frame.data) for frame in below)
     received = [bare(f.data) for f in plain.tapped if f.direction == judge.RECEIVED]
     arrived = [bare(f.data) for f in plain.sent_by("peer")][: len(received)]
     assert received == arrived
@@ -284,6 +291,12 @@ def bare(data: bytes) -> bytes:
     length = 14 + int.from_bytes(data[16:18])
     at = 14 + (data[14] & 15) * 4 + 16
     return data[:at] + b"\0\0" + data[at + 2 : length]
+
+
+def carried(data: bytes) -> bytes:
+    """What a TCP segment carries."""
+    tcp = 14 + (data[14] & 15) * 4
+    return data[tcp + (data[tcp + 12] >> 4) * 4 : 14 + int.from_bytes(data[16:18])]
 
 
 def test_frames_with_the_same_key_are_the_segments_of_one_packet(plain: Run) -> None:

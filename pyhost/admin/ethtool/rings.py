@@ -24,9 +24,7 @@ def show_rings(dev: NetDevice, words: Words) -> str:
         raise unsupported()
 
     def block(title: str, rx: int, tx: int) -> str:
-        return (
-            f"{title}:\nRX:\t\t{rx}\nRX Mini:\t{_ABSENT}\nRX Jumbo:\t{_ABSENT}\nTX:\t\t{tx}\n"
-        )
+        return f"{title}:\nRX:\t\t{rx}\nRX Mini:\t{_ABSENT}\nRX Jumbo:\t{_ABSENT}\nTX:\t\t{tx}\n"
 
     return (
         f"Ring parameters for {dev.name}:\n"

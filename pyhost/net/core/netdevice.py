@@ -302,10 +302,7 @@ class NetDevice:
         self.hard_header_len = 14
         self.needed_headroom = 0
         self.tx_queue_len = 1000
-        self.features = 0
-        self.hw_features = 0
-        self.wanted_features = 0
-        self.vlan_features = 0
+        self.features = self.hw_features = self.wanted_features = self.vlan_features = 0
         self.gso_max_size = GSO_MAX_SIZE
         self.gso_max_segs = GSO_MAX_SEGS
         self.carrier = False
@@ -319,10 +316,8 @@ class NetDevice:
         self.real_num_tx_queues = tx_queues
         self.real_num_rx_queues = 1
         self.stats = NetDeviceStats()
-        self.gflags = 0
-        self.priv_flags = 0
-        self.promiscuity = 0
-        self.allmulti = 0
+        self.gflags = self.priv_flags = 0
+        self.promiscuity = self.allmulti = 0
         self.ifa_list: list[InIfaddr] = []
         self.mc_list: dict[int, int] = {}
         self.mc: dict[bytes, int] = {}

@@ -12,9 +12,11 @@ from tb.build import Design, build, file_list
 from tb.simulate import simulate
 from tests.bench.hw.cases import Build, all_builds
 from tests.bench.hw.cosim import BUILD_VARIABLE, ONLY_VARIABLE, ROWS_VARIABLE, chosen
+from tests.bench.hw.page import write_page
 
 ROOT = Path(__file__).resolve().parents[3]
 HDL = ROOT / "hdl"
+PAGE = ROOT / "docs" / "performance.md"
 BENCH_HDL = ("axil_driver", "axi_memory", "frame_generator", "pace_meter", "hnic_bench")
 
 Row = dict[str, object]
@@ -90,8 +92,9 @@ def show(row: Row) -> str:
 @click.option("--sim", default="verilator", show_default=True)
 @click.option("--build", "names", multiple=True, help="only this build; repeatable")
 @click.option("--only", default="", help="only cases with this in their name")
+@click.option("--page", is_flag=True, help="write the table into docs/performance.md")
 @click.option("--json", "report", type=click.Path(dir_okay=False, path_type=Path))
-def main(sim: str, names: tuple[str, ...], only: str, report: Path | None) -> None:
+def main(sim: str, names: tuple[str, ...], only: str, page: bool, report: Path | None) -> None:
     """Measure the card against the wire, in cycles."""
     rows: list[Row] = []
     click.echo(f"{'':42} {'bus':>8} {'memory':>8} {'a packet':>15} {'of wire':>8} {'of AXI':>7}")
@@ -104,6 +107,8 @@ def main(sim: str, names: tuple[str, ...], only: str, report: Path | None) -> No
     path = report or Path("build/bench-hw.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=1) + "\n")
+    if page:
+        write_page(PAGE, [(row, verdict(row)) for row in rows])
     short = [row for row in rows if verdict(row) == "short"]
     click.echo(f"{len(rows)} rows, {len(short)} short; {path}")
     sys.exit(1 if short else 0)

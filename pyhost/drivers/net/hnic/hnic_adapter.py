@@ -25,7 +25,6 @@ from pyhost.drivers.net.hnic.hnic_hw import (
     hnic_reset_hw,
     hnic_set_enable,
     hnic_write_coalesce,
-    hnic_write_mac,
     hnic_write_pause,
     hnic_write_priority,
     hnic_write_rate,
@@ -227,7 +226,6 @@ class HnicAdapter:
     def _configure(self) -> None:
         """Linux: igb_configure."""
         bus = self.bus
-        hnic_write_mac(bus, self.dev.addr)
         if self.info.rss:
             self.apply_rss()
         if self.info.pause:

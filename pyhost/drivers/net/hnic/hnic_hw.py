@@ -228,7 +228,8 @@ def hnic_reset_queue(bus: BusDevice, block: int) -> bool:
 
 
 def hnic_queue_error(bus: BusDevice, block: int) -> tuple[int, int] | None:
-    """(status, descriptor index) of the fault that stopped a queue; None while it runs. In a task.
+    """(status, descriptor index) of the fault that stopped a queue; None while it runs. Reads
+    registers: in a task.
     """
     if not bus.readl(block + regs.Q_STATUS) & _Q_ERROR:
         return None

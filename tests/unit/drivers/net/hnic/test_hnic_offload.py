@@ -223,6 +223,23 @@ def test_a_tagged_super_packet_is_cut_with_the_tag_in_every_frame(by: str) -> No
     assert rig.tx.stats.tso == 1
 
 
+def test_what_a_device_cannot_for_tagged_packets_is_done_in_software() -> None:
+    rig = Rig()
+    ipv4_offload_init(rig.dev.net)
+    rig.dev.vlan_features = 0
+    head, data = tcp_head(), payload(3 * MSS)
+    skb = super_packet(rig, head, data)
+    vlan_hwaccel_put_tag(skb, 7)
+    frames = validate_xmit_skb(skb, rig.dev)
+    assert [frame.ip_summed for frame in frames] == [CHECKSUM_NONE] * 3
+    for frame in frames:
+        rig.xmit(frame)
+    rig.run()
+    sent = [Ether(frame) for frame in rig.port.frames()]
+    assert [frame[Dot1Q].vlan for frame in sent] == [7, 7, 7]
+    judge([bytes(Ether(src=HOST_MAC, dst=PEER_MAC) / frame[IP]) for frame in sent], data, head)
+
+
 @pytest.mark.parametrize("strip", [True, False])
 def test_a_received_tag_is_taken_out_by_the_card_if_it_shall(strip: bool) -> None:
     rig = Rig()

@@ -9,6 +9,7 @@ from scapy.packet import Raw
 
 from pyhost.drivers.net.hnic import hnic_regs as regs
 from pyhost.drivers.net.hnic.hnic_filter import hnic_mc_hash
+from pyhost.drivers.net.hnic.hnic_hw import hnic_reset_hw
 from pyhost.drivers.net.hnic.hnic_main import hnic_set_tx_priority
 from pyhost.drivers.net.hnic.hnic_ring import RxRing
 from pyhost.net.core.dev import dev_open, dev_queue_xmit
@@ -268,11 +269,12 @@ def test_the_filter_and_the_address_last_over_down_and_up() -> None:
 # -- rate and priority -----------------------------------------------------------------------------
 
 
-def test_a_rate_limit_holds_a_queue_back_and_lasts_over_down_and_up() -> None:
+def test_a_rate_limit_holds_a_queue_back_and_lasts_over_a_reset_of_the_card() -> None:
     rig = Rig(queues=2)
     assert dev_set_tx_maxrate(rig.dev, 1, 1000) == 0
     assert dev_set_tx_maxrate(rig.dev, 2, 1000) == -EINVAL
     rig.down()
+    assert rig.in_task(lambda: hnic_reset_hw(rig.bus))
     assert rig.in_task(lambda: dev_open(rig.dev)) == 0
     for index in range(60):
         skb = rig.skb(payload(1500, seed=index))

@@ -124,8 +124,10 @@ def test_an_rx_queue_whose_completion_fails_is_reset_and_its_buffers_serve_again
 
 def test_a_queue_that_stopped_can_be_taken_down_and_up() -> None:
     rig = Rig()
+    rig.model.tx.queues[0].irq.disarm()  # so that the driver does not know
     refuse(rig)
-    rig.clock.run(until=rig.clock.now + 700)
+    rig.clock.run(until=rig.clock.now + 5_000)
+    assert rig.model.tx.queues[0].halted
     rig.down()
     assert rig.dev.net.skbs.alive == 0
     assert rig.in_task(lambda: dev_open(rig.dev)) == 0
@@ -139,6 +141,7 @@ def test_a_queue_that_stopped_can_be_taken_down_and_up() -> None:
 
 def test_an_interrupt_without_a_completion_of_a_healthy_queue_only_arms_it_again() -> None:
     rig = Rig()
+    rig.model.tx.queues[0].irq.disarm()
     rig.bus.fire(0)
     rig.run()
     assert rig.tx.stats.resets == 0
