@@ -123,7 +123,9 @@ class Driver:
         self._add(Write(r.MAC_HI, int.from_bytes(MAC[4:], "little") | rng.randrange(2) << 20))
         control = rng.randrange(32)
         self._add(Write(r.RX_CTRL, control | rng.choice([0, 1 << r.RX_CTRL_PROMISC_LSB])))
-        self._add(Write(r.MC_HASH_LO, rng.getrandbits(32)), Write(r.MC_HASH_HI, rng.getrandbits(32)))
+        self._add(
+            Write(r.MC_HASH_LO, rng.getrandbits(32)), Write(r.MC_HASH_HI, rng.getrandbits(32))
+        )
         pause = rng.choice([0, 1 << r.LINK_CFG_PAUSE_LSB])
         self._add(Write(r.LINK_CFG, rng.choice([0, 12, 12, 13, 40]) | pause))
         for index in rng.sample(range(r.RSS_KEY_COUNT), 4 if self._on else r.RSS_KEY_COUNT):
@@ -187,7 +189,9 @@ class Driver:
         if ring.tx:
             self._add(Write(block + r.Q_PRIORITY, rng.randrange(8)))
             rate = rng.choice([0, 0, 0, 1 << 16, 8 << 16, 0x7FFF])
-            self._add(Write(block + r.Q_RATE, rate), Write(block + r.Q_BURST, rng.randrange(1, 9999)))
+            self._add(
+                Write(block + r.Q_RATE, rate), Write(block + r.Q_BURST, rng.randrange(1, 9999))
+            )
         self._add(Write(block + r.Q_CTRL, ENABLE))
         ring.enabled = True
         ring.halted = ring.armed = False
@@ -296,7 +300,7 @@ class Driver:
                 last = not self._post_packet(ring, packet, strand)
                 if rng.random() < 0.5 and not how and not last:
                     strand.append(Write(ring.block + r.Q_DOORBELL, ring.tail))
-                if last or how in ("no eop", "sop twice"):
+                if last or packet.eop:
                     break
             strand.append(Write(ring.block + r.Q_DOORBELL, ring.tail))
             strands.append(strand)

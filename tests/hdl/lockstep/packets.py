@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pyhost.drivers.net.hnic import hnic_regs as r
@@ -230,7 +231,16 @@ def spoil(rng: random.Random, packet: Packet) -> str:
     """Do something to a packet that is wrong in most cases; what it was."""
     how = rng.choice(WRONG)
     how(rng, packet)
+    said = _words(how)
+    if rng.random() < 0.15:  # two at once: the order in which the card looks
+        more = rng.choice(WRONG[2:])
+        more(rng, packet)
+        said += f" and {_words(more)}"
     fields, total = packet.fields, sum(packet.cuts) + sum(packet.lens.values())
     if fields.get("tso") and 0 < fields.get("mss", 0) < total // MOST_FRAMES:
         fields["mss"] = total // MOST_FRAMES + 1
+    return said
+
+
+def _words(how: Callable[[random.Random, Packet], None]) -> str:
     return how.__name__.strip("_").replace("_", " ")

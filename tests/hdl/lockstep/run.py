@@ -107,9 +107,7 @@ class Lockstep:
     async def _counters(self, diff: Differences, step: Step) -> None:
         """What was counted in this step."""
         resets = {action.offset for action in step.actions if isinstance(action, Reset)}
-        status = {
-            ring.name: self._model.read(ring.block + r.Q_STATUS) for ring in self._driver.tx
-        }
+        status = {ring.name: self._model.read(ring.block + r.Q_STATUS) for ring in self._driver.tx}
         halted = {name for name, value in status.items() if value >> r.Q_STATUS_ERROR_LSB & 1}
         reset = {ring.name for ring in self._driver.tx if ring.block + r.Q_CTRL in resets}
         fresh = bool(halted - (self._halted - reset))

@@ -9,7 +9,6 @@ from unittest.mock import patch
 from cocotbext.eth import XgmiiFrame
 
 from pyhost.bus.master import BusError
-from pyhost.drivers.net.hnic import hnic_regs as r
 from pyhost.drivers.net.hnic_model import card as model_card
 from pyhost.kernel.clock import VirtualClock
 from pyhost.kernel.trace import Tracer
@@ -138,7 +137,6 @@ class RtlSide(_Side):
     def memory(self) -> bytes:
         """All of it."""
         return bytes(self.card.ram.read(0, RAM_BYTES))
-
 
 
 # -- the model -------------------------------------------------------------------------------------

@@ -51,8 +51,8 @@ class QueueBlock:
     """Registers and indices of queue `number`.
 
     `head` is the first descriptor without a completion, `tail` the producer index, `cpl_head`
-    counts completions written, `drops` frames (of a TX queue none). `halted` is ERROR: `error_status` and
-    `error_index` say why.
+    counts completions written, `drops` frames (of a TX queue none). `halted` is ERROR:
+    `error_status` and `error_index` say why.
     """
 
     __slots__ = (

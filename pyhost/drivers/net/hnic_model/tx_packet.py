@@ -112,8 +112,8 @@ class TxPacket:
         self.fault = index
 
     def refuse(self, status: int, index: int) -> None:
-        """Descriptor `index`, judged just now, is at fault. What came before it may still be sent: the
-        whole frames of a super-packet, of which the end is not known.
+        """Descriptor `index`, judged just now, is at fault. What came before it may still be sent:
+        the whole frames of a super-packet, of which the end is not known.
         """
         self.fail(status, index)
         del self.pieces[index - self.first & INDEX_MASK :]
