@@ -44,9 +44,9 @@ class TxData:
 
     def load(self, packet: TxPacket) -> None:
         """Make the frames of a packet, or those of a super-packet that lie before its fault; sets
-        DMA_ERR when a read fails.
+        DMA_ERR when a read fails, also of a packet with a fault: that one comes later in it.
         """
-        if packet.status and not (packet.flags & TXD_TSO and packet.pieces):
+        if not packet.pieces:
             return
         if self._trace.on:
             for addr, length in packet.pieces:

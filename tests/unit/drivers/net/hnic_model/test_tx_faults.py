@@ -237,6 +237,15 @@ def test_of_a_super_packet_the_frames_before_a_wrong_descriptor_are_sent(rig: Ca
     assert (done["STATUS"], done["TIMESTAMP"], done["HEAD"]) == (regs.STATUS_BAD_DESC, 1, 2)
 
 
+def test_a_read_that_fails_comes_before_a_wrong_descriptor_behind_it(rig: CardRig) -> None:
+    rig.model.master.fault = lambda addr, length, write: not write and addr == DATA
+    rig.post({"ADDR": DATA, "LEN": 60, "SOP": 1}, {"ADDR": DATA + 60, "LEN": 0, "EOP": 1})
+    rig.run()
+    assert rig.port.frames() == []
+    done = rig.completion(0)
+    assert (done["STATUS"], done["TIMESTAMP"], done["HEAD"]) == (regs.STATUS_DMA_ERR, 0, 2)
+
+
 def test_a_super_packet_whose_header_cannot_be_read_sends_nothing(rig: CardRig) -> None:
     rig.model.master.fault = lambda addr, length, write: not write and addr == DATA
     rig.post(*tso(3000, ADDR=DATA))
