@@ -88,6 +88,8 @@ def _ask_sums(rng: random.Random, packet: Packet) -> None:
             start = rng.choice([14, 34, 34])
             place = start + rng.choice([6, 16])
         fields |= {"csum": 1, "csum_start": start, "csum_offset": place - start}
+        if rng.random() < 0.15 and size >= start + 2:
+            packet.data = _without_sum(packet.data, start)
     if size >= 34 and rng.random() < 0.5:
         l3 = rng.choice([14, 14, rng.randrange(0, min(size - 20, 255) + 1)])
         data = bytearray(packet.data)
@@ -96,6 +98,13 @@ def _ask_sums(rng: random.Random, packet: Packet) -> None:
             data[l3] = 0x45
         packet.data = bytes(data)
         fields |= {"ipcsum": 1, "ipv4": 1, "l3_start": l3}
+
+
+def _without_sum(data: bytes, start: int) -> bytes:
+    """The same with other bytes at `start`, so that the checksum from there on is 0."""
+    rest = data[start + 2 :]
+    total = sum(rest[::2]) * 256 + sum(rest[1::2])
+    return data[:start] + ((-total) % 0xFFFF).to_bytes(2, "big") + rest
 
 
 def _super_packet(rng: random.Random, scale: Scale) -> Packet:
