@@ -31,7 +31,7 @@ from tests.hdl.lockstep.scenario import (
 __all__ = ["LARGE", "SMALL", "Driver"]
 
 SMALL = Scale(common=400, super_bytes=1500, jumbo=2500, packets=5, frames=6)
-LARGE = Scale(common=1600, super_bytes=70000, jumbo=9600, packets=14, frames=24)
+LARGE = Scale(common=1600, super_bytes=70000, jumbo=9600, packets=10, frames=24)
 
 ENABLE = 1 << r.Q_CTRL_ENABLE_LSB
 INDEX = 0xFFFF
@@ -188,7 +188,7 @@ class Driver:
         self._moderate(ring)
         if ring.tx:
             self._add(Write(block + r.Q_PRIORITY, rng.randrange(8)))
-            rate = rng.choice([0, 0, 0, 1 << 16, 8 << 16, 0x7FFF])
+            rate = rng.choice([0, 0, 0, 1 << 16, 8 << 16, 0x18001])
             self._add(
                 Write(block + r.Q_RATE, rate), Write(block + r.Q_BURST, rng.randrange(1, 9999))
             )

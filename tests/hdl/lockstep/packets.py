@@ -116,6 +116,8 @@ def _super_packet(rng: random.Random, scale: Scale) -> Packet:
     hdr = min(l4 + tcp, 192)
     mss = rng.choice([rng.randrange(1, 40), rng.randrange(20, 700), 536, 1448, 1460])
     most = min(scale.super_bytes, 65536, mss * 24)
+    if rng.random() < 0.7:
+        most = min(most, 4000)
     if scale.jumbo >= MAX_FRAME and rng.random() < 0.1:
         mss, most = MAX_FRAME - hdr - rng.randrange(3), scale.super_bytes
     payload = rng.choice([rng.randrange(1, most + 1), mss * max(1, most // mss // 2), most])

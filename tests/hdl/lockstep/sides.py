@@ -12,7 +12,7 @@ from pyhost.bus.master import BusError
 from pyhost.drivers.net.hnic_model import card as model_card
 from pyhost.kernel.clock import VirtualClock
 from pyhost.kernel.trace import Tracer
-from tests.hdl.card import BAD, RAM_BYTES, Card
+from tests.hdl.card import BAD, RAM_BYTES, Card, cycles
 from tests.hdl.lockstep.scenario import Action, Frame, Poke, Reset, Settle, Write
 
 __all__ = ["ModelSide", "RtlSide"]
@@ -21,6 +21,8 @@ RATE_BPS = 10_000_000_000
 QUEUE_SHIFT = 24
 """The queue in a packet's cookie."""
 READ, WRITE = 1, 2
+PATIENCE = 250_000
+"""How often eight cycles are waited for the card to come to rest."""
 WIRE_EXTRA = 24
 """Bytes of preamble, FCS and gap."""
 
@@ -69,6 +71,15 @@ class _QuietCard(Card):
 
     async def bring_up(self) -> None:
         pass
+
+    async def settle(self) -> None:
+        """Until nothing is in flight, which may take long behind a rate limit."""
+        await cycles(8)
+        for _ in range(PATIENCE):
+            if self._quiet():
+                return
+            await cycles(8)
+        raise AssertionError("the card stays busy")
 
 
 class RtlSide(_Side):
