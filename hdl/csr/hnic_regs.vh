@@ -485,7 +485,7 @@
 `define HNIC_STATUS_DMA_ERR 8'h01  // A read or write of the packet's data was answered with SLVERR or DECERR.
 `define HNIC_STATUS_BAD_DESC 8'h02  // SOP missing or twice, EOP missing, length 0, or a reserved bit set.
 `define HNIC_STATUS_TOO_LONG 8'h03  // A segment above 65536 bytes, a frame above MAX_FRAME, or a super-packet with more than 65536 bytes of payload.
-`define HNIC_STATUS_BAD_CSUM 8'h04  // A checksum field lies outside the frame.
+`define HNIC_STATUS_BAD_CSUM 8'h04  // A checksum field lies outside the frame, or a sum begins before the place of the VLAN tag.
 `define HNIC_STATUS_DESC_ERR 8'h05  // A descriptor read was answered with SLVERR or DECERR.
 `define HNIC_STATUS_BAD_TSO 8'h06  // The TSO fields contradict each other or the packet.
 `define HNIC_STATUS_TOO_MANY 8'h07  // More segments than MAX_SEGS.

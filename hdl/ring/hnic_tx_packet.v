@@ -74,6 +74,7 @@ module hnic_tx_packet #(
     localparam [SUM_W-1:0] IPV4_BYTES = 20;
     localparam [SUM_W-1:0] IPV6_BYTES = 40;
     localparam [SUM_W-1:0] CSUM_BYTES = 2;
+    localparam [SUM_W-1:0] TAG_PLACE = 12;  // a tag goes in there; no sum may begin before it
     // reserved bits lie between these fields and at the end
     localparam FLAGS_END = `HNIC_TXD_IPCSUM_LSB + `HNIC_TXD_IPCSUM_W;
     localparam L3_END = `HNIC_TXD_L3_START_LSB + `HNIC_TXD_L3_START_W;
@@ -115,6 +116,7 @@ module hnic_tx_packet #(
     wire              tso = sop[`HNIC_TXD_TSO_LSB];
     wire              ipv4 = sop[`HNIC_TXD_IPV4_LSB];
     wire              ipcsum = sop[`HNIC_TXD_IPCSUM_LSB];
+    wire              vlan = sop[`HNIC_TXD_VLAN_LSB];
     wire [15:0]       csum_offset = sop[`HNIC_TXD_CSUM_OFFSET_LSB +: `HNIC_TXD_CSUM_OFFSET_W];
     wire [15:0]       mss = sop[`HNIC_TXD_MSS_LSB +: `HNIC_TXD_MSS_W];
     wire [15:0]       hdr_len = sop[`HNIC_TXD_HDR_LEN_LSB +: `HNIC_TXD_HDR_LEN_W];
@@ -129,9 +131,10 @@ module hnic_tx_packet #(
     wire bad_tso = tso && (!csum || mss == 16'd0 || hdr_len == 16'd0 || hdr_len > HDR_MOST
                            || csum_start + TCP_BYTES > header || csum_offset != TCP_CSUM_OFFSET
                            || l3_start + (ipv4 ? IPV4_BYTES : IPV6_BYTES) > csum_start
-                           || (eop && total <= header));
+                           || (vlan && l3_start < TAG_PLACE) || (eop && total <= header));
     wire bad_csum = eop && ((csum && csum_start + {{SUM_W - 16{1'b0}}, csum_offset} + CSUM_BYTES > total)
-                            || (ipcsum && (!ipv4 || l3_start + IPV4_BYTES > total)));
+                            || (ipcsum && (!ipv4 || l3_start + IPV4_BYTES > total))
+                            || (vlan && csum && csum_start < TAG_PLACE) || (vlan && ipcsum && l3_start < TAG_PLACE));
 
     reg [STATUS_W-1:0] status_d;
     always @* begin

@@ -7,7 +7,7 @@ from pyhost.drivers.net.hnic import hnic_regs as regs
 __all__ = [
     "DESC_BURST", "DOORBELL_LATENCY_NS", "ETH_TAG", "FCS_BYTES", "MAX_FRAME", "MAX_HDR_LEN",
     "MAX_QUEUES", "MAX_SEGMENT", "MAX_SEGS", "MIN_FRAME", "PREAMBLE_BYTES", "QUEUES",
-    "READ_LATENCY_NS", "WIRE_OVERHEAD",
+    "READ_LATENCY_NS", "TAG_PLACE", "WIRE_OVERHEAD",
 ]  # fmt: skip
 
 QUEUES = 8
@@ -32,6 +32,8 @@ MIN_FRAME = 60
 MAX_FRAME = 9600
 """Longest frame without FCS, as the RTL's default; a VLAN tag comes on top of it."""
 ETH_TAG = 4
+TAG_PLACE = 12
+"""Where the tag is put in; what is before it can be part of no sum then."""
 PREAMBLE_BYTES = 8
 FCS_BYTES = 4
 WIRE_OVERHEAD = PREAMBLE_BYTES + FCS_BYTES + regs.LINK_CFG_IFG_RST

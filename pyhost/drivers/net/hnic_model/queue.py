@@ -51,8 +51,8 @@ class QueueBlock:
     """Registers and indices of queue `number`.
 
     `head` is the first descriptor without a completion, `tail` the producer index, `cpl_head`
-    counts completions written, `drops` packets or frames. `halted` is ERROR: `error_status` and
-    `error_index` say why.
+    counts completions written, `drops` frames (of a TX queue none). `halted` is ERROR:
+    `error_status` and `error_index` say why.
     """
 
     __slots__ = (
@@ -76,11 +76,11 @@ class QueueBlock:
         self._stats = stats
         self.on_doorbell: Callable[[], None] = lambda: owner.on_doorbell(self)
         self.irq = QueueIrq(clock, fire, vector, stats)
-        self.drops = 0
         self.reset()
 
     def reset(self) -> None:
-        """All registers and indices as after reset of the card; the counters stay."""
+        """All registers and indices as after reset of the card, DROPS too."""
+        self.drops = 0
         self._base_lo = self._base_hi = self._cpl_lo = self._cpl_hi = 0
         self._log2 = regs.Q_SIZE_LOG2_RST
         self._log2_cpl = regs.Q_CPL_SIZE_LOG2_RST

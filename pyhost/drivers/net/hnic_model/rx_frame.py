@@ -60,7 +60,7 @@ def rx_examine(data: bytes, key: int, start_ns: int, control: int, rss: Rss) -> 
     frame = RxFrame(data, key, start_ns)
     raw = csum_bytes(memoryview(data)[ETH_HLEN:])
     shape = len(data) | raw << RXC_CSUM_SHIFT
-    headers = rx_parse(data)
+    headers = rx_parse(data, bool(last))
     if headers is not None:
         if ipv4_header_ok(data, headers):
             last |= RXC_IP_OK

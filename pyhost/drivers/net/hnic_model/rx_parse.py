@@ -1,7 +1,8 @@
 """What a received frame is: IPv4 or IPv6, TCP or UDP, and where the headers are.
 
-Hardware: hdl/rx/hnic_rx_parse.v. IPv4 with options and one 802.1Q tag are understood, IPv6 only
-without extension headers. Nothing is claimed of a frame whose length fields do not fit it.
+Hardware: hdl/rx/hnic_rx_parse.v. IPv4 with options is understood, IPv6 only without extension
+headers, either behind one 802.1Q tag at most, whether that was stripped or not. Nothing is claimed
+of a frame whose length fields do not fit it.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ class RxHeaders:
         self.proto = proto if shortest and end - l4 >= shortest else 0
 
 
-def rx_parse(frame: bytes) -> RxHeaders | None:
-    """The headers of a frame of at least 18 bytes; None when it carries no IP that the card
-    understands.
+def rx_parse(frame: bytes, stripped: bool = False) -> RxHeaders | None:
+    """The headers of a frame of at least 18 bytes, out of which a tag may have been `stripped`;
+    None when it carries no IP that the card understands.
     """
     l3 = ETH_HLEN
     kind = frame[OFF_TYPE] << 8 | frame[OFF_TYPE + 1]
-    if kind == ETH_P_8021Q:
+    if kind == ETH_P_8021Q and not stripped:
         l3 += VLAN_HLEN
         kind = frame[OFF_TYPE + VLAN_HLEN] << 8 | frame[OFF_TYPE + VLAN_HLEN + 1]
     if kind == ETH_P_IP:

@@ -35,6 +35,8 @@ def segment(data: bytes, packet: TxPacket) -> list[bytes]:
     mss, hdr_len, start = packet.mss, packet.hdr_len, packet.csum_start
     l3_start = packet.l3_start
     edit_l3 = _edit_ipv4 if packet.flags & TXD_IPV4 else _edit_ipv6
+    if len(data) < hdr_len:
+        return []
     (seq,) = _U32.unpack_from(data, start + _TCP_SEQ)
     frames = []
     for number, at in enumerate(range(hdr_len, packet.total, mss)):
@@ -47,8 +49,10 @@ def segment(data: bytes, packet: TxPacket) -> list[bytes]:
         _U32.pack_into(header, start + _TCP_SEQ, seq + at - hdr_len & 0xFFFFFFFF)
         header[start + _FLAGS_POS] &= _kept_flags(number == 0, end == packet.total)
         frame = header + data[at:end]
-        csum = csum_bytes(memoryview(frame)[start:], size - start)
-        _U16.pack_into(frame, start + _TCP_CSUM, csum_fold(csum) or 0xFFFF)
+        csum = csum_fold(csum_bytes(memoryview(frame)[start:], size - start)) or 0xFFFF
+        if packet.flags & TXD_IPV4:
+            _put_ip_csum(frame, l3_start)
+        _U16.pack_into(frame, start + _TCP_CSUM, csum)
         frames.append(bytes(frame))
     return frames
 
@@ -59,15 +63,19 @@ def _kept_flags(first: bool, last: bool) -> int:
 
 
 def _edit_ipv4(header: bytearray, at: int, size: int, number: int) -> None:
-    """Total length, identification and header checksum of the IPv4 header at `at`, whose datagram
-    has `size` bytes (RFC 791).
+    """Total length and identification of the IPv4 header at `at`, whose datagram has `size` bytes
+    (RFC 791); its checksum comes when the whole frame is there.
     """
     (ident,) = _U16.unpack_from(header, at + _IP_ID)
     _U16.pack_into(header, at + _IP_TOT_LEN, size & 0xFFFF)
     _U16.pack_into(header, at + _IP_ID, ident + number & 0xFFFF)
     _U16.pack_into(header, at + _IP_CSUM, 0)
-    end = at + (header[at] & 15) * 4
-    _U16.pack_into(header, at + _IP_CSUM, csum_fold(csum_bytes(memoryview(header)[at:end])))
+
+
+def _put_ip_csum(frame: bytearray, at: int) -> None:
+    """Header checksum of the IPv4 header at `at`, as long as it says it is."""
+    end = at + (frame[at] & 15) * 4
+    _U16.pack_into(frame, at + _IP_CSUM, csum_fold(csum_bytes(memoryview(frame)[at:end])))
 
 
 def _edit_ipv6(header: bytearray, at: int, size: int, number: int) -> None:

@@ -43,7 +43,11 @@ class TxData:
         self._trace = trace
 
     def load(self, packet: TxPacket) -> None:
-        """Make the frames of a packet without a fault; sets DMA_ERR when a read fails."""
+        """Make the frames of a packet, or those of a super-packet that lie before its fault; sets
+        DMA_ERR when a read fails, also of a packet with a fault: that one comes later in it.
+        """
+        if not packet.pieces:
+            return
         if self._trace.on:
             for addr, length in packet.pieces:
                 self._trace.hit("nic_gather", packet.cookie, addr=addr, len=length)

@@ -187,8 +187,7 @@ class TxEngine:
         self._busy = True
         self._packet = packet
         self._queue = queue
-        if not packet.status:
-            self._data.load(packet)
+        self._data.load(packet)
         frames = packet.frames
         if not frames:
             self._clock.call_at(self._clock.now + CYCLE_NS, self._close)
@@ -228,7 +227,6 @@ class TxEngine:
         if status:
             when = packet.fault
             self._stats.tx_drops += 1
-            queue.drops += 1
             queue.halt(status, packet.fault)
         last = (
             packet.cookie

@@ -25,7 +25,14 @@ from pyhost.drivers.net.hnic.hnic_desc import (
     TXD_VLAN,
     TXD_VLAN_TCI_SHIFT,
 )
-from pyhost.drivers.net.hnic_model.limits import MAX_FRAME, MAX_HDR_LEN, MAX_SEGMENT, MAX_SEGS
+from pyhost.drivers.net.hnic_model.limits import (
+    MAX_FRAME,
+    MAX_HDR_LEN,
+    MAX_SEGMENT,
+    MAX_SEGS,
+    TAG_PLACE,
+)
+from pyhost.drivers.net.hnic_model.queue import INDEX_MASK
 
 __all__ = ["DescWords", "TxPacket"]
 
@@ -39,6 +46,8 @@ _SHAPE_BITS = TXD_L3_START_SHIFT + regs.TXD_L3_START_W
 """Bits above are reserved, as those above the cookie are."""
 _SHAPED = TXD_CSUM | TXD_TSO | TXD_IPCSUM
 
+_UNKNOWN = 1 << 30
+"""Bytes of a packet whose end is not known."""
 _CSUM_BYTES = 2
 _TCP_HEADER = 20
 _TCP_CSUM = 16
@@ -102,6 +111,14 @@ class TxPacket:
         self.status = status
         self.fault = index
 
+    def refuse(self, status: int, index: int) -> None:
+        """Descriptor `index`, judged just now, is at fault. What came before it may still be sent:
+        the whole frames of a super-packet, of which the end is not known.
+        """
+        self.fail(status, index)
+        del self.pieces[index - self.first & INDEX_MASK :]
+        self.total = _UNKNOWN
+
     def add(self, words: DescWords | None, last: bool) -> int:
         """One more descriptor, None when it could not be read; `last`: the doorbell has given no
         more. Its status.
@@ -151,11 +168,17 @@ class TxPacket:
             or start + _TCP_HEADER > hdr_len
             or flags >> TXD_CSUM_OFFSET_SHIFT != _TCP_CSUM
             or self.l3_start + network > start
+            or (bool(flags & TXD_VLAN) and self.l3_start < TAG_PLACE)
         )
 
     def _judge_fields(self) -> int:
         """All bytes are known: whether the checksum fields are among them."""
         flags, total = self.flags, self.total
+        if flags & TXD_VLAN and (
+            (flags & TXD_CSUM and self.csum_start < TAG_PLACE)
+            or (flags & TXD_IPCSUM and self.l3_start < TAG_PLACE)
+        ):
+            return regs.STATUS_BAD_CSUM
         if flags & TXD_CSUM and self.csum_pos + _CSUM_BYTES > total:
             return regs.STATUS_BAD_CSUM
         if flags & TXD_IPCSUM and (not flags & TXD_IPV4 or self.l3_start + _IPV4_HEADER > total):

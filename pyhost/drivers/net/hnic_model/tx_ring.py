@@ -54,7 +54,7 @@ class TxRing:
             taken += 1
             status = packet.add(words, index == last)
             if status:
-                packet.fail(status, index)
+                packet.refuse(status, index)
                 break
             assert words is not None
             if words[1] & TXD_EOP:

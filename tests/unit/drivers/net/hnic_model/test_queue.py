@@ -60,6 +60,13 @@ def test_a_doorbell_of_a_queue_that_is_off_or_in_reset_is_ignored_and_counted(
     assert rig.reg(regs.STAT_DOORBELL_ERRS) == 2
 
 
+def test_drops_are_counted_of_receive_queues_alone(rig: CardRig) -> None:
+    rig.post(whole(DATA, 0))
+    rig.run()
+    assert rig.reg(regs.STAT_TX_DROPS) == 1
+    assert rig.reg(TX + regs.Q_DROPS) == 0
+
+
 def test_a_reset_of_an_idle_queue_ends_soon_and_keeps_its_settings(rig: CardRig) -> None:
     rig.post(whole(DATA, 64))
     rig.run()

@@ -134,6 +134,14 @@ def test_the_phase_bit_toggles_with_each_pass(rig: CardRig) -> None:
         assert (done["PHASE"], done["COOKIE"]) == (1 - index // SIZE % 2, index)
 
 
+def test_a_reset_of_the_card_clears_the_drops_of_a_queue_but_not_of_the_card(rig: CardRig) -> None:
+    rig.port.receive(payload(60), 1)
+    assert (rig.reg(RX + regs.Q_DROPS), rig.reg(regs.STAT_RX_DROPS)) == (1, 1)
+    rig.bus.writel(1 << regs.CTRL_RESET_LSB, regs.CTRL)
+    rig.run()
+    assert (rig.reg(RX + regs.Q_DROPS), rig.reg(regs.STAT_RX_DROPS)) == (0, 1)
+
+
 # -- faults --------------------------------------------------------------------------------------
 
 

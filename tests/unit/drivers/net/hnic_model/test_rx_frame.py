@@ -113,6 +113,15 @@ def test_of_two_tags_the_first_is_taken_out(rig: CardRig) -> None:
     assert rig.data(0, len(frame) - 4) == frame[:12] + frame[16:]
 
 
+@pytest.mark.parametrize("control", [PROMISC, PROMISC | STRIP])
+def test_behind_two_tags_nothing_is_claimed(rig: CardRig, control: int) -> None:
+    rig.bus.writel(control, regs.RX_CTRL)
+    tags = Ether() / Dot1Q(vlan=1) / Dot1Q(vlan=2)
+    rig.port.receive(bytes(tags / IP() / TCP() / Raw(payload(40))), 5)
+    done = rig.completion(0, "RXC")
+    assert (done["IP_OK"], done["CSUM_OK"], done["HASH_TYPE"]) == (0, 0, 0)
+
+
 def test_untagged_frames_stay_as_they_are(rig: CardRig) -> None:
     rig.bus.writel(PROMISC | STRIP, regs.RX_CTRL)
     rig.port.receive(FRAMES["tcp"][0], 5)

@@ -63,6 +63,21 @@ BAD: dict[str, tuple[list[Desc], int, int]] = {
     "TSO checksum elsewhere": (tso(2000, CSUM_OFFSET=6), regs.STATUS_BAD_TSO, 0),
     "IPv4 header too short": (tso(2000, L3_START=15), regs.STATUS_BAD_TSO, 0),
     "IPv6 header too short": (tso(2000, TSO6, L3_START=15), regs.STATUS_BAD_TSO, 0),
+    "TSO before the tag": (
+        tso(2000, L3_START=11, VLAN=1, CSUM_START=31, HDR_LEN=51),
+        regs.STATUS_BAD_TSO,
+        0,
+    ),
+    "checksum before the tag": (
+        [{"LEN": 60, **ONE, "CSUM": 1, "CSUM_START": 11, "CSUM_OFFSET": 25, "VLAN": 1}],
+        regs.STATUS_BAD_CSUM,
+        0,
+    ),
+    "IPv4 header before the tag": (
+        [{"LEN": 60, **ONE, "IPCSUM": 1, "IPV4": 1, "L3_START": 11, "VLAN": 1}],
+        regs.STATUS_BAD_CSUM,
+        0,
+    ),
     "TSO without payload": (tso(54), regs.STATUS_BAD_TSO, 0),
     "TSO without payload, two": (
         [{**TSO4, "LEN": 20}, {"LEN": 34, "EOP": 1}],
@@ -106,6 +121,10 @@ def rig() -> CardRig:
     return rig
 
 
+LEAVES_A_BEGINNING = ("too much payload",)
+"""Super-packets with whole frames before the descriptor at fault."""
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_packet_is_reported_and_stops_its_queue_behind_the_packets_before_it(
     rig: CardRig, name: str
@@ -117,14 +136,15 @@ def test_a_bad_packet_is_reported_and_stops_its_queue_behind_the_packets_before_
     after = [] if name == "no EOP" else [whole(DATA, 64, 51)]
     rig.post(whole(DATA, 64, 49), *[{"ADDR": DATA, "COOKIE": 50, **d} for d in descs], *after)
     rig.run()
-    assert rig.port.frames() == [good]
+    assert rig.port.frames()[0] == good
+    assert (len(rig.port.frames()) > 1) == (name in LEAVES_A_BEGINNING)
     first, second, third = map(rig.completion, range(3))
     assert (first["COOKIE"], first["STATUS"]) == (49, 0)
     assert (second["COOKIE"], second["STATUS"], second["PHASE"]) == (50, status, 1)
     assert (second["TIMESTAMP"], second["HEAD"]) == (1 + at, 2 + at)
     assert third["PHASE"] == 0
     assert rig.error(txq(0)) == (1, status, 1 + at)
-    assert (rig.reg(regs.STAT_TX_DROPS), rig.reg(txq(0) + regs.Q_DROPS)) == (1, 1)
+    assert (rig.reg(regs.STAT_TX_DROPS), rig.reg(txq(0) + regs.Q_DROPS)) == (1, 0)
     assert rig.fired == [0]
 
 
@@ -204,6 +224,34 @@ def test_of_a_super_packet_the_frames_before_a_failed_read_are_sent(rig: CardRig
     assert (done["STATUS"], done["TIMESTAMP"]) == (regs.STATUS_DMA_ERR, 1)
     assert rig.reg(regs.STAT_AXI_RD_ERRS) == 1
     assert (rig.reg(regs.STAT_TX_TSO), rig.reg(regs.STAT_TX_CSUMS)) == (1, 2)
+
+
+def test_of_a_super_packet_the_frames_before_a_wrong_descriptor_are_sent(rig: CardRig) -> None:
+    """The third frame is not whole; the one behind the fault would have been the last."""
+    rig.fill(payload(5054))
+    rig.post({**TSO4, "ADDR": DATA, "LEN": 2954}, {"ADDR": DATA + 2954, "LEN": 0, "EOP": 1})
+    rig.run()
+    assert [len(frame) for frame in rig.port.frames()] == [1054, 1054]
+    assert {frame[47] & 1 for frame in rig.port.frames()} == {0}  # no FIN
+    done = rig.completion(0)
+    assert (done["STATUS"], done["TIMESTAMP"], done["HEAD"]) == (regs.STATUS_BAD_DESC, 1, 2)
+
+
+def test_a_read_that_fails_comes_before_a_wrong_descriptor_behind_it(rig: CardRig) -> None:
+    rig.model.master.fault = lambda addr, length, write: not write and addr == DATA
+    rig.post({"ADDR": DATA, "LEN": 60, "SOP": 1}, {"ADDR": DATA + 60, "LEN": 0, "EOP": 1})
+    rig.run()
+    assert rig.port.frames() == []
+    done = rig.completion(0)
+    assert (done["STATUS"], done["TIMESTAMP"], done["HEAD"]) == (regs.STATUS_DMA_ERR, 0, 2)
+
+
+def test_a_super_packet_whose_header_cannot_be_read_sends_nothing(rig: CardRig) -> None:
+    rig.model.master.fault = lambda addr, length, write: not write and addr == DATA
+    rig.post(*tso(3000, ADDR=DATA))
+    rig.run()
+    assert rig.port.frames() == []
+    assert rig.completion(0)["STATUS"] == regs.STATUS_DMA_ERR
 
 
 def test_a_completion_that_cannot_be_written_stops_the_queue(rig: CardRig) -> None:
