@@ -651,4 +651,124 @@ TX_DONE = Proof(
     ),
 )
 
-PROOFS = (FIFO, SKID, ARB, SPLIT, AXIL, AXI_READ, AXI_WRITE, QUEUE, TX_DONE)
+CPL_WRITER = Proof(
+    module="hnic_cpl_writer",
+    parameters={"DATA_W": 64, "ADDR_W": 32, "OUTSTANDING": 4},
+    depth=2,
+    inside=("hnic_arb", "hnic_fifo"),
+    mutants=(
+        Mutant(
+            "one_source_at_a_time",
+            "assign rx_ready = grant[1] && free;",
+            "assign rx_ready = rx_valid && free;",
+        ),
+        Mutant(
+            "an_address_a_record",
+            "if (aw_ready) aw_valid_q <= 1'b0;",
+            "if (aw_ready && w_end) aw_valid_q <= 1'b0;",
+        ),
+        Mutant(
+            "address_is_the_records",
+            "wire [63:0] addr = from_rx ? rx_addr : tx_addr;",
+            "wire [63:0] addr = rx_valid ? rx_addr : tx_addr;",
+        ),
+        Mutant(
+            "burst_is_as_long_as_the_record as_many_beats_as_announced",
+            "assign aw_len   = is_rx_q ? RX_LEN[7:0] : TX_LEN[7:0];",
+            "assign aw_len   = RX_LEN[7:0];",
+        ),
+        Mutant(
+            "within_4_kib",
+            "assign aw_size  = is_rx_q ? RX_SIZE[2:0] : TX_SIZE[2:0];",
+            "assign aw_size  = RX_SIZE[2:0] + 3'd1;",
+        ),
+        Mutant(
+            "beats_of_the_record",
+            "wire       w_end = left_q == 2'd0;",
+            "wire       w_end = left_q[0] == 1'b0;",
+        ),
+        Mutant(
+            "each_byte_in_its_lane beats_held",
+            "record_q  <= record_q >> RX_PART;",
+            "record_q  <= record_q >> (RX_PART - left_q);",
+        ),
+        Mutant(
+            "no_more_than_outstanding",
+            "(w_ready && w_end)) && whose_ready;",
+            "(w_ready && w_end));",
+        ),
+        Mutant(
+            "one_source_is_told",
+            "assign rx_done  = b_valid && whose_rx;",
+            "assign rx_done  = b_valid && (whose_rx || is_rx_q);",
+        ),
+        Mutant(
+            "answers_go_to_who_asked whose",
+            ".wr_valid(accept), .wr_ready(whose_ready), .wr_data(from_rx),",
+            ".wr_valid(accept), .wr_ready(whose_ready), .wr_data(rx_valid),",
+        ),
+        Mutant(
+            "an_answer_tells_of_the_error",
+            "assign rx_error = b_error;",
+            "assign rx_error = b_error && is_rx_q;",
+        ),
+        Mutant(
+            "held stays_the_same",
+            "        if (accept) begin\n            aw_valid_q <= 1'b1;",
+            "        if (tx_valid) addr_q <= 0;\n        if (accept) begin\n            aw_valid_q <= 1'b1;",
+        ),
+        Mutant(
+            "stays_valid",
+            "if (aw_ready) aw_valid_q <= 1'b0;",
+            "if (w_ready) aw_valid_q <= 1'b0;",
+        ),
+    ),
+)
+
+CPL_WRITER_HALF = Proof(
+    module="hnic_cpl_writer",
+    parameters={"DATA_W": 256, "ADDR_W": 32, "OUTSTANDING": 4},
+    depth=2,
+    inside=("hnic_arb", "hnic_fifo"),
+    mutants=(
+        Mutant(
+            "strobes_are_the_records_bytes",
+            "assign w_strb = part_strb << lane;",
+            "assign w_strb = {NB{1'b1}};",
+        ),
+        Mutant(
+            "each_byte_in_its_lane",
+            "assign w_data = record_q << {lane, 3'b000};",
+            "assign w_data = record_q;",
+        ),
+    ),
+)
+
+CPL_WRITER_LANES = Proof(
+    module="hnic_cpl_writer",
+    parameters={"DATA_W": 512, "ADDR_W": 32, "OUTSTANDING": 4},
+    depth=2,
+    inside=("hnic_arb", "hnic_fifo"),
+    mutants=(
+        Mutant(
+            "strobes_are_the_records_bytes",
+            "assign w_strb = {{NB - RX_W / 8{1'b0}}, part_strb} << lane;",
+            "assign w_strb = {{NB - RX_W / 8{1'b0}}, part_strb} << lane[4:0];",
+        ),
+    ),
+)
+
+PROOFS = (
+    FIFO,
+    SKID,
+    ARB,
+    SPLIT,
+    AXIL,
+    AXI_READ,
+    AXI_WRITE,
+    CPL_WRITER,
+    CPL_WRITER_HALF,
+    CPL_WRITER_LANES,
+    QUEUE,
+    TX_DONE,
+)

@@ -77,6 +77,8 @@ class Proof:
     parameters: Mapping[str, int] = field(default_factory=dict)
     mutants: tuple[Mutant, ...] = ()
     mutant_depth: int = 16
+    inside: tuple[str, ...] = ()
+    """Modules within, whose own properties go along: they are what the induction needs of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,10 @@ def _listing(module: str) -> tuple[Path, ...]:
     return file_list(listing) if listing.exists() else (_source(module),)
 
 
-def _rules(module: str) -> dict[str, str]:
-    """The property modules that a module's properties name, and those which these name."""
+def _rules(*modules: str) -> dict[str, str]:
+    """The property modules that the modules' properties name, and those which these name."""
     texts: dict[str, str] = {}
-    todo = [(FORMAL / f"{module}.vh").read_text()]
+    todo = [(FORMAL / f"{module}.vh").read_text() for module in modules]
     while todo:
         text = todo.pop()
         for name in re.findall(r"^\s*(rules_\w+)\b", text, re.MULTILINE):
@@ -128,12 +130,13 @@ def source_texts(proof: Proof, mutant: Mutant | None) -> dict[str, str]:
         if texts[name].count(mutant.old) != 1:
             raise ValueError(f"{name} has {texts[name].count(mutant.old)} times: {mutant.old}")
         texts[name] = texts[name].replace(mutant.old, mutant.new)
-    top = f"{proof.module}.v"
-    before, _, after = texts[top].rpartition("endmodule")
     shared = (FORMAL / "reset.vh").read_text()
-    own = (FORMAL / f"{proof.module}.vh").read_text()
-    texts[top] = f"{before}{shared}{own}endmodule{after}"
-    return texts | {f"{name}.v": text for name, text in _rules(proof.module).items()}
+    for module in (proof.module, *proof.inside):
+        before, _, after = texts[f"{module}.v"].rpartition("endmodule")
+        own = (FORMAL / f"{module}.vh").read_text()
+        texts[f"{module}.v"] = f"{before}{shared}{own}endmodule{after}"
+    rules = _rules(proof.module, *proof.inside)
+    return texts | {f"{name}.v": text for name, text in rules.items()}
 
 
 def _script(proof: Proof, files: list[str], label: str) -> str:
