@@ -758,6 +758,211 @@ CPL_WRITER_LANES = Proof(
     ),
 )
 
+DMA_WRITE = Proof(
+    module="hnic_dma_write",
+    parameters={"DATA_W": 64, "ADDR_W": 32, "BURST_BYTES": 64, "OUTSTANDING": 2},
+    depth=9,
+    induction=False,
+    mutant_depth=12,
+    mutants=(
+        Mutant(
+            "aw_within_4_kib aw_no_longer_than_allowed",
+            "wire             final_burst = left_q <= room;",
+            "wire             final_burst = left_q <= BURST;",
+            "hnic_axi_split",
+        ),
+        Mutant(
+            "aw_bytes_need_these_beats",
+            "assign aw_len   = aw_beats_q[7:0] - 8'd1;",
+            "assign aw_len   = aw_beats_q[7:0];",
+        ),
+        Mutant(
+            "aw_is_of_the_burst",
+            "aw_addr_q  <= cut_addr;",
+            "aw_addr_q  <= place_addr[ADDR_W-1:0];",
+        ),
+        Mutant(
+            "addresses_of_bursts_begun",
+            "expect_ready && (empty || !aw_valid_q || aw_ready);",
+            "expect_ready;",
+        ),
+        Mutant(
+            "no_beat_beyond_the_bursts",
+            "wire               burst_end = left <= here;",
+            "wire               burst_end = left < here;",
+            "hnic_scatter",
+        ),
+        Mutant(
+            "beats_of_the_burst_write_its_bytes",
+            "mix_strb_q  <= strb;",
+            "mix_strb_q  <= {NB{1'b1}};",
+            "hnic_scatter",
+        ),
+        Mutant(
+            "beats_of_the_burst_write_its_bytes",
+            "inside_q    <= !burst_end;",
+            "inside_q    <= 1'b1;",
+            "hnic_scatter",
+        ),
+        Mutant(
+            "no_more_than_outstanding room_for_each_answer",
+            "bursts_ready && expect_ready &&",
+            "bursts_ready &&",
+        ),
+        Mutant(
+            "one_done_a_frame",
+            "assign done_valid = known && await_last;",
+            "assign done_valid = (await_empty || answer_valid) && await_last;",
+        ),
+        Mutant(
+            "done_when_all_was_answered",
+            "wire known = await_valid && (await_empty || answer_valid);",
+            "wire known = await_valid;",
+        ),
+        Mutant(
+            "done_tells_of_an_error",
+            "error_q || (!await_empty && answer_error)",
+            "!await_empty && answer_error",
+        ),
+        Mutant(
+            "stays_valid",
+            "if (aw_ready) aw_valid_q <= 1'b0;",
+            "if (w_ready) aw_valid_q <= 1'b0;",
+        ),
+        Mutant(
+            "stays_the_same",
+            "assign aw_addr  = aw_addr_q;",
+            "assign aw_addr  = aw_ready ? aw_addr_q : {ADDR_W{1'b0}};",
+        ),
+    ),
+)
+
+PREFETCH = Proof(
+    module="hnic_desc_prefetch",
+    parameters={
+        "DATA_W": 128,
+        "ADDR_W": 32,
+        "QUEUES": 2,
+        "DESC_BYTES": 32,
+        "DEPTH": 16,
+        "BURST": 4,
+        "EOP_LSB": 255,
+    },
+    depth=9,
+    induction=False,
+    mutant_depth=12,
+    mutants=(
+        Mutant(
+            "one_queue_at_a_time",
+            "may ? grant[QUEUES-1:0] : {QUEUES{1'b0}};",
+            "may ? fetch_valid : {QUEUES{1'b0}};",
+        ),
+        Mutant(
+            "no_read_begins_while_quiesced",
+            "wire             may = !ar_valid && !quiesce && bursts_ready;",
+            "wire             may = !ar_valid && bursts_ready;",
+        ),
+        Mutant(
+            "an_address_a_request",
+            "wire             may = !ar_valid && !quiesce && bursts_ready;",
+            "wire             may = !quiesce && bursts_ready;",
+        ),
+        Mutant(
+            "within_4_kib bytes_need_these_beats",
+            "ar_len_q   <= beats[7:0] - 8'd1;",
+            "ar_len_q   <= beats[7:0];",
+        ),
+        Mutant(
+            "no_longer_than_a_burst",
+            "ar_bytes_q <= bytes;",
+            "ar_bytes_q <= bytes + 13'd32;",
+        ),
+        Mutant(
+            "address_is_the_requests",
+            "ar_addr_q  <= pick_addr[ADDR_W-1:0];",
+            "ar_addr_q  <= fetch_addr[ADDR_W-1:0];",
+        ),
+        Mutant(
+            "descriptors_go_to_who_asked",
+            ".wr_data({pick_queue, pick_count, pick_index}),",
+            ".wr_data({1'b0, pick_count, pick_index}),",
+        ),
+        Mutant(
+            "as_soon_as_they_are_there a_burst_ends_with_its_last_beat",
+            "left_q   <= left - came;",
+            "left_q   <= burst_count - came;",
+        ),
+        Mutant(
+            "nothing_without_data",
+            "wire        store = r_valid && complete;",
+            "wire        store = burst_valid && complete;",
+        ),
+        Mutant(
+            "an_error_ends_a_packet",
+            "&& (word[g*(DESC_W+1) + EOP_BIT] || error);",
+            "&& word[g*(DESC_W+1) + EOP_BIT];",
+        ),
+        Mutant(
+            "the_store_gives_what_came",
+            "rd_addr({rd_queue, rd_index",
+            "rd_addr({1'b0, rd_index",
+        ),
+        Mutant(
+            "the_store_gives_what_came",
+            "index_q  <= index + {8'd0, came};",
+            "index_q  <= index + 16'd1 + {8'd0, came};",
+        ),
+        Mutant(
+            "the_store_gives_what_came",
+            "error_q <= !complete && error;",
+            "error_q <= !complete && r_error && error_q;",
+        ),
+        Mutant(
+            "stays_valid",
+            "end else if (ar_ready) begin",
+            "end else begin",
+        ),
+        Mutant(
+            "stays_the_same",
+            "assign ar_addr  = ar_addr_q;",
+            "assign ar_addr  = ar_ready ? ar_addr_q : {ADDR_W{1'b0}};",
+        ),
+    ),
+)
+
+PREFETCH_BANKS = Proof(
+    module="hnic_desc_prefetch",
+    parameters={
+        "DATA_W": 512,
+        "ADDR_W": 32,
+        "QUEUES": 2,
+        "DESC_BYTES": 16,
+        "DEPTH": 16,
+        "BURST": 8,
+        "EOP_LSB": 127,
+    },
+    depth=8,
+    induction=False,
+    mutant_depth=12,
+    mutants=(
+        Mutant(
+            "no_more_ends_than_descriptors",
+            "assign mine = first_on & ~(first_on << came);",
+            "assign mine = first_on;",
+        ),
+        Mutant(
+            "as_soon_as_they_are_there",
+            "wire [7:0]  came = fit < left ? fit : left;",
+            "wire [7:0]  came = fit;",
+        ),
+        Mutant(
+            "the_store_gives_what_came",
+            "if (rd_en) bank_q <= rd_index",
+            "bank_q <= rd_index",
+        ),
+    ),
+)
+
 PROOFS = (
     FIFO,
     SKID,
@@ -769,6 +974,9 @@ PROOFS = (
     CPL_WRITER,
     CPL_WRITER_HALF,
     CPL_WRITER_LANES,
+    DMA_WRITE,
+    PREFETCH,
+    PREFETCH_BANKS,
     QUEUE,
     TX_DONE,
 )
