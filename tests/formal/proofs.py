@@ -359,8 +359,8 @@ AXI_READ = Proof(
 AXI_WRITE = Proof(
     module="hnic_axi_write",
     parameters={"DATA_W": 64, "ADDR_W": 32, "ID_W": 4, "OUTSTANDING": 2},
-    depth=8,
-    induction=False,
+    depth=2,
+    inside=("hnic_arb", "hnic_fifo"),
     mutants=(
         Mutant(
             "one_engine_at_a_time",
@@ -409,7 +409,7 @@ AXI_WRITE = Proof(
             "from_data ? BUS_LOG2[2:0] + 3'd1 : cpl_aw_size, bytes}",
         ),
         Mutant(
-            "aw_no_longer_than_allowed",
+            "aw_no_longer_than_allowed lengths",
             "cpl_aw_addr, len, from_data",
             "cpl_aw_addr, len + 8'd1, from_data",
         ),
@@ -419,7 +419,7 @@ AXI_WRITE = Proof(
             "assign m_axi_awid       = {ID_W{id_bit}};",
         ),
         Mutant(
-            "aw_fits_data_that_came_before w_last_is_the_last_beat",
+            "aw_fits_data_that_came_before w_last_is_the_last_beat last_beats",
             "wire       w_last = beat_q == order_len;",
             "wire       w_last = beat_q == (order_len | order_data);",
         ),
@@ -434,6 +434,28 @@ AXI_WRITE = Proof(
             "hold_data_q  <= in_data;",
             "out_data_q   <= in_data;",
             "hnic_skid",
+        ),
+        Mutant(
+            "counts",
+            "if (cpl_begins != cpl_b_valid) cpl_count_q",
+            "if (cpl_begins || cpl_b_valid) cpl_count_q",
+        ),
+        Mutant(
+            "addresses_inside beats_inside",
+            "hold_valid_q <= 1'b1;",
+            "hold_valid_q <= 1'b0;",
+            "hnic_skid",
+        ),
+        Mutant(
+            "second_address_is_legal beat_that_is_followed",
+            "hold_data_q  <= in_data;",
+            "hold_data_q  <= in_data ^ 24'h800000;",
+            "hnic_skid",
+        ),
+        Mutant(
+            "order",
+            ".wr_data({from_data, len}),",
+            ".wr_data({from_data, data_aw_len}),",
         ),
     ),
 )
