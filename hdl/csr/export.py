@@ -1,4 +1,4 @@
-"""Write all that is derived from hnic.rdl: Verilog, Python, the tables of docs/registers.md.
+"""Write all that is derived from hnic.rdl: Verilog, Python, the tables of docs/hnic.md.
 
     python hdl/csr/export.py            write the files that changed
     python hdl/csr/export.py --check    write nothing, exit 1 and name each stale file
@@ -24,16 +24,11 @@ ROOT = HERE.parent.parent
 SOURCE = HERE / "hnic.rdl"
 VERILOG = HERE / "hnic_regs.vh"
 PYTHON = ROOT / "pyhost" / "drivers" / "net" / "hnic" / "hnic_regs.py"
-MARKDOWN = ROOT / "docs" / "registers.md"
+MARKDOWN = ROOT / "docs" / "hnic.md"
 
-BEGIN = "<!-- generated from hdl/csr/hnic.rdl by hdl/csr/export.py: begin -->"
-END = "<!-- generated from hdl/csr/hnic.rdl by hdl/csr/export.py: end -->"
-PREAMBLE = """# Registers, descriptors, completions
-
-What is between the markers is generated: change `hdl/csr/hnic.rdl`, then run
-`python hdl/csr/export.py`.
-What the registers do together is told in `hdl/README.md`.
-"""
+# What stands around each generated table of the data sheet. The rest of it is written by hand.
+BEGIN = "<!-- hnic.rdl: {}: begin, written by hdl/csr/export.py -->"
+END = "<!-- hnic.rdl: {}: end -->"
 
 # Address map of the record in host memory -> prefix of its constants.
 RECORDS = {"tx_desc": "TXD", "tx_cpl": "TXC", "rx_desc": "RXD", "rx_cpl": "RXC"}
@@ -219,37 +214,34 @@ def _record_table(record: Node) -> list[str]:
     return lines
 
 
-def _tables() -> str:
-    window = _elaborate("hnic")
-    arrays = [child for child in window.children() if isinstance(child, RegfileNode)]
-    plain = [child for child in window.children() if isinstance(child, RegNode)]
-    lines = ["## Window", "", *_register_table(plain), "", "## Queue block", ""]
-    for array in arrays:
-        lines.append(
-            f"- **{array.inst_name}**: `0x{array.raw_address_offset:04X}"
-            f" + 0x{array.array_stride:X} * q`: {array.get_property('name')}"
-        )
-    block = [reg for reg in arrays[0].children() if isinstance(reg, RegNode)]
-    lines += ["", *_register_table(block)]
-    for name in RECORDS:
-        record = _elaborate(name)
-        heading = f"## {record.get_property('name')} ({record.size} bytes)"
-        lines += ["", heading, "", "Bits are those of the little-endian quadword at `byte`.", ""]
-        lines += _record_table(record)
-    lines += ["", "## Completion status", "", "| value | name | meaning |", "|---|---|---|"]
-    lines += [
+def _status_table() -> list[str]:
+    return ["| value | name | meaning |", "|---|---|---|"] + [
         f"| {c.value} | {c.name.removeprefix('STATUS_')} | {c.comment} |"
         for c in _status_constants()
     ]
-    return "\n".join(lines)
+
+
+def _tables() -> dict[str, list[str]]:
+    """The tables of the data sheet by name: the window, a queue block, each record, the status."""
+    window = _elaborate("hnic")
+    arrays = [child for child in window.children() if isinstance(child, RegfileNode)]
+    plain = [child for child in window.children() if isinstance(child, RegNode)]
+    block = [reg for reg in arrays[0].children() if isinstance(reg, RegNode)]
+    tables = {"window": _register_table(plain), "queue": _register_table(block)}
+    tables |= {name: _record_table(_elaborate(name)) for name in RECORDS}
+    return tables | {"status": _status_table()}
 
 
 def _markdown() -> str:
-    """The present page with the part between the markers replaced."""
-    page = MARKDOWN.read_text() if MARKDOWN.exists() else f"{PREAMBLE}\n{BEGIN}\n{END}\n"
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n\n{_tables()}\n\n{END}{after}"
+    """The present page with what is between the markers replaced."""
+    page = MARKDOWN.read_text()
+    for name, lines in _tables().items():
+        before, begin, rest = page.partition(BEGIN.format(name))
+        _, end, after = rest.partition(END.format(name))
+        if not begin or not end:
+            raise SystemExit(f"{MARKDOWN}: no place for the table {name!r}")
+        page = "\n".join([before + begin, "", *lines, "", end + after])
+    return page
 
 
 def render() -> Outputs:

@@ -1,7 +1,8 @@
 // hnic_csr: the registers of the whole card (not of a queue, not RSS, not the counters), and the free-running cycle counter.
 //
 // Latency: a write acts in the next cycle; `rd_data` answers one cycle after `rd_en` and is 0 for foreign addresses.
-// Writing CTRL.RESET raises `reset_request` until `reset_done`; that pulse also clears CTRL.ENABLE.
+// Writing CTRL.RESET raises `reset_request` until `reset_done`; that pulse also clears CTRL.ENABLE and
+// the receive filters; the MAC address and the link settings stay.
 //
 // | parameter | legal     | meaning                        |
 // |-----------|-----------|--------------------------------|
@@ -108,8 +109,10 @@ module hnic_csr #(
             endcase
         end
         if (reset_done) begin
-            reset_q  <= 1'b0;
-            enable_q <= 1'b0;
+            reset_q   <= 1'b0;
+            enable_q  <= 1'b0;
+            rx_ctrl_q <= `HNIC_RX_CTRL_RST;
+            mc_hash_q <= 64'd0;
         end
         if (rst) begin
             enable_q  <= 1'b0;

@@ -164,12 +164,12 @@
 `define HNIC_STAT_TX_BYTES_COUNT_LSB 0
 `define HNIC_STAT_TX_BYTES_COUNT_W 32
 `define HNIC_STAT_TX_BYTES_COUNT_RST 32'h00000000
-`define HNIC_STAT_TX_DROPS 16'h0108  // Packets dropped with an error status
+`define HNIC_STAT_TX_DROPS 16'h0108  // Packets not sent: with an error status, or flushed
 `define HNIC_STAT_TX_DROPS_RST 32'h00000000
 `define HNIC_STAT_TX_DROPS_COUNT_LSB 0
 `define HNIC_STAT_TX_DROPS_COUNT_W 32
 `define HNIC_STAT_TX_DROPS_COUNT_RST 32'h00000000
-`define HNIC_STAT_TX_CSUMS 16'h010C  // Checksums inserted
+`define HNIC_STAT_TX_CSUMS 16'h010C  // Frames that got a TCP or UDP checksum
 `define HNIC_STAT_TX_CSUMS_RST 32'h00000000
 `define HNIC_STAT_TX_CSUMS_COUNT_LSB 0
 `define HNIC_STAT_TX_CSUMS_COUNT_W 32
@@ -179,7 +179,7 @@
 `define HNIC_STAT_TX_DESCS_COUNT_LSB 0
 `define HNIC_STAT_TX_DESCS_COUNT_W 32
 `define HNIC_STAT_TX_DESCS_COUNT_RST 32'h00000000
-`define HNIC_STAT_CPLS 16'h0114  // Completions whose write was answered
+`define HNIC_STAT_CPLS 16'h0114  // Completions whose write was answered, with an error too
 `define HNIC_STAT_CPLS_RST 32'h00000000
 `define HNIC_STAT_CPLS_COUNT_LSB 0
 `define HNIC_STAT_CPLS_COUNT_W 32
@@ -209,17 +209,17 @@
 `define HNIC_STAT_TX_TSO_COUNT_LSB 0
 `define HNIC_STAT_TX_TSO_COUNT_W 32
 `define HNIC_STAT_TX_TSO_COUNT_RST 32'h00000000
-`define HNIC_STAT_TX_FLUSHED 16'h012C  // Packets dropped because their queue had stopped
+`define HNIC_STAT_TX_FLUSHED 16'h012C  // Packets dropped because their queue had stopped or was reset
 `define HNIC_STAT_TX_FLUSHED_RST 32'h00000000
 `define HNIC_STAT_TX_FLUSHED_COUNT_LSB 0
 `define HNIC_STAT_TX_FLUSHED_COUNT_W 32
 `define HNIC_STAT_TX_FLUSHED_COUNT_RST 32'h00000000
-`define HNIC_STAT_RX_FRAMES 16'h0130  // Good frames taken
+`define HNIC_STAT_RX_FRAMES 16'h0130  // Good frames taken into the packet store
 `define HNIC_STAT_RX_FRAMES_RST 32'h00000000
 `define HNIC_STAT_RX_FRAMES_COUNT_LSB 0
 `define HNIC_STAT_RX_FRAMES_COUNT_W 32
 `define HNIC_STAT_RX_FRAMES_COUNT_RST 32'h00000000
-`define HNIC_STAT_RX_BYTES 16'h0134  // Bytes of good frames taken, without FCS
+`define HNIC_STAT_RX_BYTES 16'h0134  // Their bytes as on the wire, without FCS
 `define HNIC_STAT_RX_BYTES_RST 32'h00000000
 `define HNIC_STAT_RX_BYTES_COUNT_LSB 0
 `define HNIC_STAT_RX_BYTES_COUNT_W 32
@@ -244,7 +244,7 @@
 `define HNIC_STAT_RX_OVERFLOWS_COUNT_LSB 0
 `define HNIC_STAT_RX_OVERFLOWS_COUNT_W 32
 `define HNIC_STAT_RX_OVERFLOWS_COUNT_RST 32'h00000000
-`define HNIC_STAT_RX_DROPS 16'h0148  // Frames dropped because their queue had no buffer
+`define HNIC_STAT_RX_DROPS 16'h0148  // Frames of these dropped because their queue had no buffer, was off or had stopped
 `define HNIC_STAT_RX_DROPS_RST 32'h00000000
 `define HNIC_STAT_RX_DROPS_COUNT_LSB 0
 `define HNIC_STAT_RX_DROPS_COUNT_W 32
@@ -293,7 +293,7 @@
 `define HNIC_Q_STATUS_ERROR_LSB 1
 `define HNIC_Q_STATUS_ERROR_W 1
 `define HNIC_Q_STATUS_ERROR_RST 1'h0
-`define HNIC_Q_BASE_LO 16'h0008  // Descriptor ring, low half of the address (64-byte aligned)
+`define HNIC_Q_BASE_LO 16'h0008  // Descriptor ring, low half of the address
 `define HNIC_Q_BASE_LO_RST 32'h00000000
 `define HNIC_Q_BASE_LO_ADDR_LSB 0
 `define HNIC_Q_BASE_LO_ADDR_W 32
@@ -308,7 +308,7 @@
 `define HNIC_Q_SIZE_LOG2_LSB 0
 `define HNIC_Q_SIZE_LOG2_W 4
 `define HNIC_Q_SIZE_LOG2_RST 4'h6
-`define HNIC_Q_CPL_BASE_LO 16'h0014  // Completion ring, low half of the address (64-byte aligned)
+`define HNIC_Q_CPL_BASE_LO 16'h0014  // Completion ring, low half of the address
 `define HNIC_Q_CPL_BASE_LO_RST 32'h00000000
 `define HNIC_Q_CPL_BASE_LO_ADDR_LSB 0
 `define HNIC_Q_CPL_BASE_LO_ADDR_W 32

@@ -188,7 +188,7 @@ module hnic_core #(
     );
 
     hnic_csr_rss #(.QUEUE_W(RX_QUEUE_W)) u_csr_rss (
-        .clk(clk), .rst(rst),
+        .clk(clk), .rst(core_rst),
         .wr_en(wr_en), .wr_addr(wr_addr), .wr_data(wr_data), .rd_en(rd_en), .rd_addr(rd_addr), .rd_data(rd_rss),
         .cfg_rss_key(cfg_rss_key), .cfg_rss_table(cfg_rss_table)
     );

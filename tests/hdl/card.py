@@ -16,7 +16,7 @@ from cocotb.queue import Queue
 from cocotb.simtime import get_sim_time
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
-from cocotbext.eth import XgmiiFrame, XgmiiSink, XgmiiSource
+from cocotbext.eth import GmiiFrame, GmiiSink, GmiiSource, XgmiiFrame, XgmiiSink, XgmiiSource
 
 from pyhost.drivers.net.hnic import hnic_regs as r
 from tests.hdl.bench import PERIOD_NS, seeded
@@ -30,6 +30,7 @@ PERIOD_PS = round(PERIOD_NS * 1000)
 BAD = 0x3FF000  # accesses to this page are answered with SLVERR
 XGMII_IDLE = 0x0707070707070707
 MAC = bytes.fromhex("020000000001")
+PREAMBLE = b"\x55" * 7 + b"\xd5"
 READ, WRITE = 1, 2
 
 
@@ -86,8 +87,7 @@ class Card:
         await FallingEdge(dut.clk)  # the models must see no edge before they drive their signals
         self.mmio = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         self.ram = FaultyRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=RAM_BYTES)
-        self.sink = XgmiiSink(dut.xgmii_txd, dut.xgmii_txc, dut.clk, dut.rst)
-        self.source = XgmiiSource(dut.xgmii_rxd, dut.xgmii_rxc, dut.clk, dut.rst)
+        self._connect_wire()
         for model in (self.mmio, self.ram, self.sink, self.source):
             for part in ("write_if", "read_if"):
                 getattr(model, part, model).log.setLevel("WARNING")
@@ -102,6 +102,19 @@ class Card:
         dut.rst.value = 0
         await self.bring_up()
         return self
+
+    def _connect_wire(self) -> None:
+        dut = self.dut
+        if int(dut.GMII.value):
+            self.frame: Any = GmiiFrame
+            self.preamble = PREAMBLE[1:]  # the sink does not keep the first byte
+            self.sink = GmiiSink(dut.gmii_txd, dut.gmii_tx_er, dut.gmii_tx_en, dut.clk, dut.rst)
+            self.source = GmiiSource(dut.gmii_rxd, dut.gmii_rx_er, dut.gmii_rx_dv, dut.clk, dut.rst)
+        else:
+            self.frame = XgmiiFrame
+            self.preamble = PREAMBLE
+            self.sink = XgmiiSink(dut.xgmii_txd, dut.xgmii_txc, dut.clk, dut.rst)
+            self.source = XgmiiSource(dut.xgmii_rxd, dut.xgmii_rxc, dut.clk, dut.rst)
 
     async def bring_up(self) -> None:
         """Start the first TX queue and enable the card."""
@@ -249,7 +262,7 @@ class Card:
     async def receive(self, frame: bytes, cookie: int = 0) -> None:
         """Put a frame on the wire to the card, padded to the least size."""
         self.dut.s_wire_cookie.value = cookie
-        await self.source.send(XgmiiFrame.from_payload(frame))
+        await self.source.send(self.frame.from_payload(frame))
 
     async def until(self, over: Callable[[], bool], say: Callable[[], str]) -> None:
         """Wait until `over()`; `say()` tells how far it came when that takes too long."""
@@ -273,7 +286,7 @@ class Card:
         while not self.sink.empty():
             frame = self.sink.recv_nowait()
             assert frame.check_fcs(), "bad FCS"
-            assert bytes(frame.get_preamble()) == b"\x55" * 7 + b"\xd5"
+            assert bytes(frame.get_preamble()) == self.preamble
             out.append(bytes(frame.get_payload()))
         return out
 

@@ -137,6 +137,9 @@ async def written_values_are_read_back(dut: Any) -> None:
 @cocotb.test()
 async def a_reset_request_stands_until_done_and_disables(dut: Any) -> None:
     await start(dut, **IDLE)
+    await write(dut, r.RX_CTRL, 0x1F)
+    await write(dut, r.MC_HASH_LO, 1)
+    await write(dut, r.SCRATCH, 5)
     await write(dut, r.CTRL, 1 << r.CTRL_ENABLE_LSB | 1 << r.CTRL_RESET_LSB)
     await ClockCycles(dut.clk, 5)
     assert dut.reset_request.value
@@ -145,6 +148,9 @@ async def a_reset_request_stands_until_done_and_disables(dut: Any) -> None:
     await RisingEdge(dut.clk)
     dut.reset_done.value = 0
     assert await read(dut, r.CTRL) == 0
+    assert await read(dut, r.RX_CTRL) == r.RX_CTRL_RST
+    assert await read(dut, r.MC_HASH_LO) == 0
+    assert await read(dut, r.SCRATCH) == 5
 
 
 @cocotb.test()

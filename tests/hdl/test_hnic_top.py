@@ -370,7 +370,7 @@ async def the_way_of_one_frame_is_short(dut: Any) -> None:
 
 @cocotb.test()
 async def slow_memory_costs_latency_and_not_throughput(dut: Any) -> None:
-    """The table of hdl/README.md: each read and each write answered LATENCY cycles later."""
+    """Each read and each write answered LATENCY cycles later."""
     card = await Card(dut, latency=LATENCY).start()
     wide = len(dut.m_axi_rdata) >= 128
     for size in (60, 1514):

@@ -193,13 +193,13 @@ def test_every_verilog_module_and_signal_that_a_page_names_exists(page: Path) ->
     assert {(of, name) for of, name in signals if not has_signal(of, name)} == set()
 
 
-def test_every_module_of_the_card_is_in_the_walk_or_has_no_part_in_it() -> None:
+def test_every_module_of_the_card_is_in_a_walk_or_has_no_part_in_it() -> None:
     aside = {
-        "hnic_arb", "hnic_axi_check", "hnic_csr", "hnic_fifo", "hnic_skid", "hnic_soft_reset",
-        "hnic_stats",
+        "hnic_arb", "hnic_axi_check", "hnic_core", "hnic_csr", "hnic_csr_rss", "hnic_fifo",
+        "hnic_gmii_rx", "hnic_gmii_tx", "hnic_skid", "hnic_soft_reset", "hnic_stats",
     }  # fmt: skip
-    card = {file.stem for file in ROOT.glob("hdl/*/*.v")}
-    named = set(MODULE.findall(read(DOCS / "tx-path.md")))
+    card = {file.stem for file in ROOT.glob("hdl/*/hnic_*.v")}
+    named = {name for walk in WALKS for name in MODULE.findall(read(DOCS / walk))}
     assert card - aside - named == set()
 
 

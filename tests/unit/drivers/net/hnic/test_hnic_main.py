@@ -233,3 +233,35 @@ def test_a_driver_that_leaves_a_mapping_behind_is_told() -> None:
     rig.in_task(lambda: attempt(lambda: hnic_remove(rig.dev)))
     assert "pending" in caught[0]
     assert "forgotten" in caught[0]
+
+
+@pytest.mark.parametrize(
+    ("missing", "gone"),
+    [
+        (regs.FEATURES_CSUM_LSB, NETIF_F_HW_CSUM | NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN),
+        (regs.FEATURES_TSO_LSB, NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_TSO_ECN),
+        (regs.FEATURES_VLAN_LSB, NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_HW_VLAN_CTAG_RX),
+        (regs.FEATURES_RSS_LSB, NETIF_F_RXHASH),
+    ],
+)
+def test_a_card_that_lacks_something_is_driven_without(
+    monkeypatch: pytest.MonkeyPatch, missing: int, gone: int
+) -> None:
+    rig = Rig(up=False)
+    everything = rig.dev.features
+    original = rig.model.register
+
+    def register(offset: int) -> int:
+        value = original(offset)
+        return value & ~(1 << missing) if offset == regs.FEATURES else value
+
+    monkeypatch.setattr(rig.model, "register", register)
+    dev = rig.in_task(lambda: hnic_probe(rig.kernel, rig.bus, "eth1"))
+    assert dev.features == everything & ~gone
+
+
+def test_a_queue_without_an_interrupt_vector_is_not_used() -> None:
+    rig = Rig(up=False, queues=4)
+    del rig.bus.irqs[4:]
+    dev = rig.in_task(lambda: hnic_probe(rig.kernel, rig.bus, "eth1"))
+    assert (dev.real_num_tx_queues, dev.real_num_rx_queues) == (2, 2)
