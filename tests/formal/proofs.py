@@ -596,9 +596,8 @@ QUEUE = Proof(
 TX_DONE = Proof(
     module="hnic_tx_done",
     parameters={"QUEUES": 2, "DEPTH": 4, "WRITES": 4},
-    depth=7,
-    induction=False,
-    mutant_depth=10,
+    depth=2,
+    inside=("hnic_fifo",),
     mutants=(
         Mutant(
             "stays_the_same",
@@ -669,6 +668,31 @@ TX_DONE = Proof(
             "stays_valid",
             "end else if (cpl_ready) begin\n            cpl_valid_q <= 1'b0;",
             "end else begin\n            cpl_valid_q <= 1'b0;",
+        ),
+        Mutant(
+            "packets",
+            "assign finish[g]      = pop && head_queue == ME[QUEUE_W-1:0];",
+            "assign finish[g]      = issue && head_queue == ME[QUEUE_W-1:0];",
+        ),
+        Mutant(
+            "times",
+            ".rd_ready(pop && !dropped)",
+            ".rd_ready(pop)",
+        ),
+        Mutant(
+            "packet_is_inside",
+            ".wr_data({enter_silent, enter_queue, enter_cookie, enter_next,",
+            ".wr_data({enter_silent, enter_queue, enter_cookie, enter_index,",
+        ),
+        Mutant(
+            "its_time",
+            ".wr_data(sent_time),",
+            ".wr_data(sent_time + time_valid),",
+        ),
+        Mutant(
+            "records",
+            ".wr_data(head_queue),",
+            ".wr_data(enter_queue),",
         ),
     ),
 )

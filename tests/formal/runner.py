@@ -51,7 +51,8 @@ LABEL = re.compile(r"^\s*(\w+): assert\b", re.MULTILINE)
 class Mutant:
     """A textual edit that must make each of `breaks` (labels of assertions) fail.
 
-    `old` stands once in the text of `module`, the module under proof if it is empty.
+    `old` stands once in the text of `module`, the module under proof if it is empty; one piece of
+    white space is as good as another.
     """
 
     breaks: str
@@ -122,14 +123,21 @@ def labels(module: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label for text in texts for label in LABEL.findall(text)))
 
 
+def _pattern(text: str) -> re.Pattern[str]:
+    """Finds a text whatever white space there is where it has some."""
+    return re.compile(r"\s+".join(map(re.escape, re.split(r"\s+", text))))
+
+
 def source_texts(proof: Proof, mutant: Mutant | None) -> dict[str, str]:
     """The files of a run by name. Raises ValueError when a mutant's text is not there once."""
     texts = {path.name: path.read_text() for path in _listing(proof.module)}
     if mutant is not None:
         name = f"{mutant.module or proof.module}.v"
-        if texts[name].count(mutant.old) != 1:
-            raise ValueError(f"{name} has {texts[name].count(mutant.old)} times: {mutant.old}")
-        texts[name] = texts[name].replace(mutant.old, mutant.new)
+        spans = [found.span() for found in _pattern(mutant.old).finditer(texts[name])]
+        if len(spans) != 1:
+            raise ValueError(f"{name} has {len(spans)} times: {mutant.old}")
+        ((start, end),) = spans
+        texts[name] = texts[name][:start] + mutant.new + texts[name][end:]
     shared = (FORMAL / "reset.vh").read_text()
     for module in (proof.module, *proof.inside):
         before, _, after = texts[f"{module}.v"].rpartition("endmodule")
