@@ -34,18 +34,18 @@ module hnic_arb #(
     assign grant = picked[2*N-1:N] | picked[N-1:0];
 
     always @(posedge clk) begin
-        if (advance && |grant) turn_q <= {grant[N-2:0], grant[N-1]};
-        if (rst) turn_q <= {{N - 1{1'b0}}, 1'b1};
-    end
-
+        if (rst) begin
+            turn_q <= {{N - 1{1'b0}}, 1'b1};
+        end else if (|request) begin
+            if (advance) turn_q <= {grant[N-2:0], grant[N-1]};
 `ifdef HNIC_CHECKS
-    always @(posedge clk) begin
-        if (!rst && ((grant & ~request) != 0 || (grant & (grant - 1'b1)) != 0 || (|request && !(|grant)))) begin
-            $display("CHECK %m: grant is not one of the requests");
-            $finish;
+            if ((grant & ~request) != 0 || (grant & (grant - 1'b1)) != 0 || !(|grant)) begin
+                $display("CHECK %m: grant is not one of the requests");
+                $finish;
+            end
+`endif
         end
     end
-`endif
 endmodule
 
 `resetall

@@ -115,21 +115,36 @@ module hnic_axi_check #(
     reg  [R_W-1:0]  r_q;
     reg  [B_W-1:0]  b_q;
 
-    wire master_moved = (ar_wait_q && (!m_axi_arvalid || ar !== ar_q)) || (aw_wait_q && (!m_axi_awvalid || aw !== aw_q))
-                        || (w_wait_q && (!m_axi_wvalid || w !== w_q));
-    wire slave_moved = (r_wait_q && (!m_axi_rvalid || r !== r_q)) || (b_wait_q && (!m_axi_bvalid || b !== b_q));
+    // Without a transfer, one that waits or one that is judged nothing here changes.
+    wire judge, meet;
+    reg  [8:0] broken_q;
+    wire awake = rst || m_axi_arvalid || m_axi_awvalid || m_axi_wvalid || m_axi_rvalid || m_axi_bvalid
+                 || ar_wait_q || aw_wait_q || w_wait_q || r_wait_q || b_wait_q || judge || meet || broken_q != 9'd0;
 
-    always @(posedge clk) begin : remember
-        ar_wait_q <= m_axi_arvalid && !m_axi_arready && !rst;
-        aw_wait_q <= m_axi_awvalid && !m_axi_awready && !rst;
-        w_wait_q  <= m_axi_wvalid && !m_axi_wready && !rst;
-        r_wait_q  <= m_axi_rvalid && !m_axi_rready && !rst;
-        b_wait_q  <= m_axi_bvalid && !m_axi_bready && !rst;
-        ar_q      <= ar;
-        aw_q      <= aw;
-        w_q       <= w;
-        r_q       <= r;
-        b_q       <= b;
+    reg  master_moved, slave_moved;
+    always @* begin
+        master_moved = 1'b0;
+        slave_moved  = 1'b0;
+        if (ar_wait_q) master_moved = !m_axi_arvalid || ar !== ar_q;
+        if (aw_wait_q) master_moved = master_moved || !m_axi_awvalid || aw !== aw_q;
+        if (w_wait_q) master_moved = master_moved || !m_axi_wvalid || w !== w_q;
+        if (r_wait_q) slave_moved = !m_axi_rvalid || r !== r_q;
+        if (b_wait_q) slave_moved = slave_moved || !m_axi_bvalid || b !== b_q;
+    end
+
+    always @(posedge clk) begin
+        if (awake) begin
+            ar_wait_q <= m_axi_arvalid && !m_axi_arready && !rst;
+            aw_wait_q <= m_axi_awvalid && !m_axi_awready && !rst;
+            w_wait_q  <= m_axi_wvalid && !m_axi_wready && !rst;
+            r_wait_q  <= m_axi_rvalid && !m_axi_rready && !rst;
+            b_wait_q  <= m_axi_bvalid && !m_axi_bready && !rst;
+            if (!m_axi_arready) ar_q <= ar;
+            if (!m_axi_awready) aw_q <= aw;
+            if (!m_axi_wready) w_q <= w;
+            if (!m_axi_rready) r_q <= r;
+            if (!m_axi_bready) b_q <= b;
+        end
     end
 
     // ---- requests ----
@@ -166,18 +181,20 @@ module hnic_axi_check #(
             assign r_ended[i]  = r_mine && beat_q == lens[ended_q[RD_W-1:0]];
 
             always @(posedge clk) begin
-                if (ar_fire && ar_known[i]) begin
-                    lens[asked_q[RD_W-1:0]] <= m_axi_arlen;
-                    asked_q                 <= asked_q + 1'b1;
-                end
-                if (r_fire && r_mine) begin
-                    beat_q <= m_axi_rlast ? 8'd0 : beat_q + 8'd1;
-                    if (m_axi_rlast) ended_q <= ended_q + 1'b1;
-                end
-                if (rst) begin
-                    asked_q <= {RD_W + 1{1'b0}};
-                    ended_q <= {RD_W + 1{1'b0}};
-                    beat_q  <= 8'd0;
+                if (awake) begin
+                    if (ar_fire && ar_known[i]) begin
+                        lens[asked_q[RD_W-1:0]] <= m_axi_arlen;
+                        asked_q                 <= asked_q + 1'b1;
+                    end
+                    if (r_fire && r_mine) begin
+                        beat_q <= m_axi_rlast ? 8'd0 : beat_q + 8'd1;
+                        if (m_axi_rlast) ended_q <= ended_q + 1'b1;
+                    end
+                    if (rst) begin
+                        asked_q <= {RD_W + 1{1'b0}};
+                        ended_q <= {RD_W + 1{1'b0}};
+                        beat_q  <= 8'd0;
+                    end
                 end
             end
         end
@@ -202,36 +219,38 @@ module hnic_axi_check #(
     wire             beat_last;
     wire [NB-1:0]    beat_strb;
     wire [BEAT_W:0]  beats_held = beats_in_q - beats_out_q;
-    wire             judge = judged_q != aw_count_q && beats_held != {BEAT_W + 1{1'b0}};
+    assign           judge = judged_q != aw_count_q && beats_held != {BEAT_W + 1{1'b0}};
     wire             burst_end = beat_q == len;
     wire             w_bad = judge && (beat_last != burst_end || (beat_strb & ~lanes) != {NB{1'b0}} || beat_strb == {NB{1'b0}});
 
     assign {beat_last, beat_strb} = beats[beats_out_q[BEAT_W-1:0]];
 
-    always @(posedge clk) begin : write_data
-        if (aw_fire) begin
-            aw_ids[aw_count_q[WR_W-1:0]]   <= m_axi_awid;
-            aw_lens[aw_count_q[WR_W-1:0]]  <= m_axi_awlen;
-            aw_addrs[aw_count_q[WR_W-1:0]] <= m_axi_awaddr[11:0];
-            aw_sizes[aw_count_q[WR_W-1:0]] <= m_axi_awsize;
-            aw_count_q                     <= aw_count_q + 1'b1;
-        end
-        if (w_fire) begin
-            beats[beats_in_q[BEAT_W-1:0]] <= {m_axi_wlast, m_axi_wstrb};
-            beats_in_q                    <= beats_in_q + 1'b1;
-        end
-        if (judge) begin
-            beats_out_q <= beats_out_q + 1'b1;
-            beat_q      <= burst_end ? 8'd0 : beat_q + 8'd1;
-            next_q      <= base + (12'd1 << size);
-            if (burst_end) judged_q <= judged_q + 1'b1;
-        end
-        if (rst) begin
-            aw_count_q  <= {WR_W + 1{1'b0}};
-            judged_q    <= {WR_W + 1{1'b0}};
-            beats_in_q  <= {BEAT_W + 1{1'b0}};
-            beats_out_q <= {BEAT_W + 1{1'b0}};
-            beat_q      <= 8'd0;
+    always @(posedge clk) begin
+        if (awake) begin
+            if (aw_fire) begin
+                aw_ids[aw_count_q[WR_W-1:0]]   <= m_axi_awid;
+                aw_lens[aw_count_q[WR_W-1:0]]  <= m_axi_awlen;
+                aw_addrs[aw_count_q[WR_W-1:0]] <= m_axi_awaddr[11:0];
+                aw_sizes[aw_count_q[WR_W-1:0]] <= m_axi_awsize;
+                aw_count_q                     <= aw_count_q + 1'b1;
+            end
+            if (w_fire) begin
+                beats[beats_in_q[BEAT_W-1:0]] <= {m_axi_wlast, m_axi_wstrb};
+                beats_in_q                    <= beats_in_q + 1'b1;
+            end
+            if (judge) begin
+                beats_out_q <= beats_out_q + 1'b1;
+                beat_q      <= burst_end ? 8'd0 : beat_q + 8'd1;
+                next_q      <= base + (12'd1 << size);
+                if (burst_end) judged_q <= judged_q + 1'b1;
+            end
+            if (rst) begin
+                aw_count_q  <= {WR_W + 1{1'b0}};
+                judged_q    <= {WR_W + 1{1'b0}};
+                beats_in_q  <= {BEAT_W + 1{1'b0}};
+                beats_out_q <= {BEAT_W + 1{1'b0}};
+                beat_q      <= 8'd0;
+            end
         end
     end
 
@@ -242,7 +261,7 @@ module hnic_axi_check #(
     reg  [WR_W:0] due0_q, due1_q;    // of them, those that may be answered
     wire [WR_W:0] aw_next = aw_count_q + {{WR_W{1'b0}}, aw_fire};
     wire [WR_W:0] w_next = w_count_q + {{WR_W{1'b0}}, w_fire && m_axi_wlast};
-    wire          meet = met_q != aw_next && met_q != w_next;
+    assign        meet = met_q != aw_next && met_q != w_next;
     wire          meet_data = (met_q == aw_count_q ? m_axi_awid : aw_ids[met_q[WR_W-1:0]]) == DATA_ID;
     wire          b_data = m_axi_bid == DATA_ID;
     wire [WR_W:0] w_ahead = w_count_q - met_q;  // bursts whose data is there and whose address is not
@@ -253,52 +272,48 @@ module hnic_axi_check #(
 
     wire          b_good = b_fire && !b_bad;
 
-    always @(posedge clk) begin : write_responses
-        w_count_q <= w_next;
-        if (meet) met_q <= met_q + 1'b1;
-        open0_q <= open0_q + {{WR_W{1'b0}}, aw_fire && !aw_data} - {{WR_W{1'b0}}, b_good && !b_data};
-        open1_q <= open1_q + {{WR_W{1'b0}}, aw_fire && aw_data} - {{WR_W{1'b0}}, b_good && b_data};
-        due0_q  <= due0_q + {{WR_W{1'b0}}, meet && !meet_data} - {{WR_W{1'b0}}, b_good && !b_data};
-        due1_q  <= due1_q + {{WR_W{1'b0}}, meet && meet_data} - {{WR_W{1'b0}}, b_good && b_data};
-        if (rst) begin
-            w_count_q <= {WR_W + 1{1'b0}};
-            met_q     <= {WR_W + 1{1'b0}};
-            open0_q   <= {WR_W + 1{1'b0}};
-            open1_q   <= {WR_W + 1{1'b0}};
-            due0_q    <= {WR_W + 1{1'b0}};
-            due1_q    <= {WR_W + 1{1'b0}};
+    always @(posedge clk) begin
+        if (awake) begin
+            w_count_q <= w_next;
+            if (meet) met_q <= met_q + 1'b1;
+            open0_q <= open0_q + {{WR_W{1'b0}}, aw_fire && !aw_data} - {{WR_W{1'b0}}, b_good && !b_data};
+            open1_q <= open1_q + {{WR_W{1'b0}}, aw_fire && aw_data} - {{WR_W{1'b0}}, b_good && b_data};
+            due0_q  <= due0_q + {{WR_W{1'b0}}, meet && !meet_data} - {{WR_W{1'b0}}, b_good && !b_data};
+            due1_q  <= due1_q + {{WR_W{1'b0}}, meet && meet_data} - {{WR_W{1'b0}}, b_good && b_data};
+            if (rst) begin
+                w_count_q <= {WR_W + 1{1'b0}};
+                met_q     <= {WR_W + 1{1'b0}};
+                open0_q   <= {WR_W + 1{1'b0}};
+                open1_q   <= {WR_W + 1{1'b0}};
+                due0_q    <= {WR_W + 1{1'b0}};
+                due1_q    <= {WR_W + 1{1'b0}};
+            end
         end
     end
 
     // ---- verdict ----
-    reg [8:0] broken_q;
     assign broken = broken_q;
 
-    always @(posedge clk) begin : verdict
-        broken_q <= {
-            m_axi_bvalid && b_bad,
-            w_bad,
-            m_axi_rvalid && (r_known == {READ_IDS{1'b0}} || m_axi_rlast != |r_ended),
-            (m_axi_arvalid && (ar_known == {READ_IDS{1'b0}} || |ar_full)) || (m_axi_awvalid && aw_over) || (m_axi_wvalid && w_over),
-            m_axi_arvalid && user_bad,
-            m_axi_awvalid && aw_bad,
-            m_axi_arvalid && ar_bad,
-            slave_moved,
-            master_moved
-        };
-        if (rst) broken_q <= 9'd0;
-    end
-
-    generate
-        if (STOP != 0) begin : gen_stop
-            always @(posedge clk) begin
-                if (!rst && broken_q != 9'd0) begin
-                    $display("CHECK %m: AXI rules broken: %b", broken_q);
-                    $finish;
-                end
+    always @(posedge clk) begin
+        if (awake) begin
+            broken_q <= {
+                m_axi_bvalid && b_bad,
+                w_bad,
+                m_axi_rvalid && (r_known == {READ_IDS{1'b0}} || m_axi_rlast != |r_ended),
+                (m_axi_arvalid && (ar_known == {READ_IDS{1'b0}} || |ar_full)) || (m_axi_awvalid && aw_over) || (m_axi_wvalid && w_over),
+                m_axi_arvalid && user_bad,
+                m_axi_awvalid && aw_bad,
+                m_axi_arvalid && ar_bad,
+                slave_moved,
+                master_moved
+            };
+            if (rst) broken_q <= 9'd0;
+            if (STOP != 0 && !rst && broken_q != 9'd0) begin
+                $display("CHECK %m: AXI rules broken: %b", broken_q);
+                $finish;
             end
         end
-    endgenerate
+    end
 endmodule
 
 `resetall

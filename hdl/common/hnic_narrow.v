@@ -66,18 +66,22 @@ module hnic_narrow #(
             assign out_last  = last_q && final_part;
             assign out_user  = user_q;
 
+            wire awake = rst || in_valid || valid_q;
+
             always @(posedge clk) begin
-                if (in_ready) begin
-                    valid_q <= in_valid;
-                    data_q  <= in_data;
-                    left_q  <= in_count;
-                    last_q  <= in_last;
-                    user_q  <= in_user;
-                end else if (out_ready) begin
-                    data_q <= data_q >> 64;
-                    left_q <= left_q - PART;
+                if (awake) begin
+                    if (in_ready) begin
+                        valid_q <= in_valid;
+                        data_q  <= in_data;
+                        left_q  <= in_count;
+                        last_q  <= in_last;
+                        user_q  <= in_user;
+                    end else if (out_ready) begin
+                        data_q <= data_q >> 64;
+                        left_q <= left_q - PART;
+                    end
+                    if (rst) valid_q <= 1'b0;
                 end
-                if (rst) valid_q <= 1'b0;
             end
         end
     endgenerate
@@ -86,10 +90,13 @@ module hnic_narrow #(
     localparam [31:0] FULL = DATA_W / 8;
     wire full = in_count == FULL[COUNT_W-1:0];
     wire none = in_count == {COUNT_W{1'b0}} || in_count > FULL[COUNT_W-1:0];
+    wire look = in_valid && !rst;
     always @(posedge clk) begin
-        if (!rst && in_valid && (none || (!in_last && !full))) begin
-            $display("CHECK %m: a word has a wrong count");
-            $finish;
+        if (look) begin
+            if (none || (!in_last && !full)) begin
+                $display("CHECK %m: a word has a wrong count");
+                $finish;
+            end
         end
     end
 `endif

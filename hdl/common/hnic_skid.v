@@ -33,30 +33,37 @@ module hnic_skid #(
     assign out_valid = out_valid_q;
     assign out_data  = out_data_q;
 
+    wire awake = rst || in_valid || out_valid_q;
+
     always @(posedge clk) begin
-        if (!out_valid_q || out_ready) begin
-            out_valid_q  <= hold_valid_q || in_valid;
-            hold_valid_q <= 1'b0;
-            if (hold_valid_q || in_valid) out_data_q <= hold_valid_q ? hold_data_q : in_data;
-        end else if (in_valid && in_ready) begin
-            hold_valid_q <= 1'b1;
-            hold_data_q  <= in_data;
-        end
-        if (rst) begin
-            out_valid_q  <= 1'b0;
-            hold_valid_q <= 1'b0;
+        if (awake) begin
+            if (!out_valid_q || out_ready) begin
+                out_valid_q  <= hold_valid_q || in_valid;
+                hold_valid_q <= 1'b0;
+                if (hold_valid_q || in_valid) out_data_q <= hold_valid_q ? hold_data_q : in_data;
+            end else if (in_valid && in_ready) begin
+                hold_valid_q <= 1'b1;
+                hold_data_q  <= in_data;
+            end
+            if (rst) begin
+                out_valid_q  <= 1'b0;
+                hold_valid_q <= 1'b0;
+            end
         end
     end
 
 `ifdef HNIC_CHECKS
     reg             stalled_q;
     reg [WIDTH-1:0] last_q;
+    wire look = out_valid || stalled_q;
     always @(posedge clk) begin
-        stalled_q <= out_valid && !out_ready && !rst;
-        last_q    <= out_data;
-        if (!rst && stalled_q === 1'b1 && (!out_valid || out_data !== last_q)) begin
-            $display("CHECK %m: payload moved while stalled");
-            $finish;
+        if (look) begin
+            if (!rst && stalled_q === 1'b1 && (!out_valid || out_data !== last_q)) begin
+                $display("CHECK %m: payload moved while stalled");
+                $finish;
+            end
+            stalled_q <= out_valid && !out_ready && !rst;
+            if (!out_ready) last_q <= out_data;
         end
     end
 `endif

@@ -70,20 +70,24 @@ module hnic_axil #(
     assign rd_addr     = {s_axil_araddr[ADDR_W-1:2], 2'b00};
     assign status_busy = bvalid_q || fetch_q || rvalid_q;
 
+    wire awake = rst || write_fire || read_fire || status_busy;
+
     always @(posedge clk) begin
-        if (write_fire) bvalid_q <= 1'b1;
-        else if (s_axil_bready) bvalid_q <= 1'b0;
-        fetch_q <= read_fire;
-        if (fetch_q) begin
-            rvalid_q <= 1'b1;
-            rdata_q  <= rd_data;
-        end else if (s_axil_rready) begin
-            rvalid_q <= 1'b0;
-        end
-        if (rst) begin
-            bvalid_q <= 1'b0;
-            fetch_q  <= 1'b0;
-            rvalid_q <= 1'b0;
+        if (awake) begin
+            if (write_fire) bvalid_q <= 1'b1;
+            else if (s_axil_bready) bvalid_q <= 1'b0;
+            fetch_q <= read_fire;
+            if (fetch_q) begin
+                rvalid_q <= 1'b1;
+                rdata_q  <= rd_data;
+            end else if (s_axil_rready) begin
+                rvalid_q <= 1'b0;
+            end
+            if (rst) begin
+                bvalid_q <= 1'b0;
+                fetch_q  <= 1'b0;
+                rvalid_q <= 1'b0;
+            end
         end
     end
 

@@ -88,49 +88,55 @@ module hnic_csr #(
         legal_ifg = wanted < IFG_MIN ? IFG_MIN : wanted > IFG_MAX ? IFG_MAX : wanted;
     endfunction
 
-    always @(posedge clk) begin : write
-        if (wr_en) begin
-            case (wr_addr)
-                `HNIC_CTRL: begin
-                    enable_q <= wr_data[`HNIC_CTRL_ENABLE_LSB];
-                    if (wr_data[`HNIC_CTRL_RESET_LSB]) reset_q <= 1'b1;
-                end
-                `HNIC_LINK_CFG: begin
-                    ifg_q   <= legal_ifg(wr_data[`HNIC_LINK_CFG_IFG_LSB +: `HNIC_LINK_CFG_IFG_W]);
-                    pause_q <= wr_data[`HNIC_LINK_CFG_PAUSE_LSB];
-                end
-                `HNIC_MAC_LO:     mac_lo_q <= wr_data;
-                `HNIC_MAC_HI:     mac_hi_q <= wr_data[`HNIC_MAC_HI_OCTETS_LSB +: `HNIC_MAC_HI_OCTETS_W];
-                `HNIC_SCRATCH:    scratch_q <= wr_data;
-                `HNIC_RX_CTRL:    rx_ctrl_q <= wr_data & RX_CTRL_MASK;
-                `HNIC_MC_HASH_LO: mc_hash_q[31:0] <= wr_data;
-                `HNIC_MC_HASH_HI: mc_hash_q[63:32] <= wr_data;
-                default: ;
-            endcase
-        end
-        if (reset_done) begin
-            reset_q   <= 1'b0;
-            enable_q  <= 1'b0;
-            rx_ctrl_q <= `HNIC_RX_CTRL_RST;
-            mc_hash_q <= 64'd0;
-        end
-        if (rst) begin
-            enable_q  <= 1'b0;
-            reset_q   <= 1'b0;
-            ifg_q     <= `HNIC_LINK_CFG_IFG_RST;
-            mac_lo_q  <= `HNIC_MAC_LO_OCTETS_RST;
-            mac_hi_q  <= `HNIC_MAC_HI_OCTETS_RST;
-            scratch_q <= `HNIC_SCRATCH_VALUE_RST;
-            pause_q   <= `HNIC_LINK_CFG_PAUSE_RST;
-            rx_ctrl_q <= `HNIC_RX_CTRL_RST;
-            mc_hash_q <= 64'd0;
+    wire awake = rst || wr_en || reset_done;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            if (wr_en) begin
+                case (wr_addr)
+                    `HNIC_CTRL: begin
+                        enable_q <= wr_data[`HNIC_CTRL_ENABLE_LSB];
+                        if (wr_data[`HNIC_CTRL_RESET_LSB]) reset_q <= 1'b1;
+                    end
+                    `HNIC_LINK_CFG: begin
+                        ifg_q   <= legal_ifg(wr_data[`HNIC_LINK_CFG_IFG_LSB +: `HNIC_LINK_CFG_IFG_W]);
+                        pause_q <= wr_data[`HNIC_LINK_CFG_PAUSE_LSB];
+                    end
+                    `HNIC_MAC_LO:     mac_lo_q <= wr_data;
+                    `HNIC_MAC_HI:     mac_hi_q <= wr_data[`HNIC_MAC_HI_OCTETS_LSB +: `HNIC_MAC_HI_OCTETS_W];
+                    `HNIC_SCRATCH:    scratch_q <= wr_data;
+                    `HNIC_RX_CTRL:    rx_ctrl_q <= wr_data & RX_CTRL_MASK;
+                    `HNIC_MC_HASH_LO: mc_hash_q[31:0] <= wr_data;
+                    `HNIC_MC_HASH_HI: mc_hash_q[63:32] <= wr_data;
+                    default: ;
+                endcase
+            end
+            if (reset_done) begin
+                reset_q   <= 1'b0;
+                enable_q  <= 1'b0;
+                rx_ctrl_q <= `HNIC_RX_CTRL_RST;
+                mc_hash_q <= 64'd0;
+            end
+            if (rst) begin
+                enable_q  <= 1'b0;
+                reset_q   <= 1'b0;
+                ifg_q     <= `HNIC_LINK_CFG_IFG_RST;
+                mac_lo_q  <= `HNIC_MAC_LO_OCTETS_RST;
+                mac_hi_q  <= `HNIC_MAC_HI_OCTETS_RST;
+                scratch_q <= `HNIC_SCRATCH_VALUE_RST;
+                pause_q   <= `HNIC_LINK_CFG_PAUSE_RST;
+                rx_ctrl_q <= `HNIC_RX_CTRL_RST;
+                mc_hash_q <= 64'd0;
+            end
         end
     end
 
-    always @(posedge clk) begin : count
+    always @(posedge clk) begin
         cycle_q <= cycle_q + 1'b1;
-        if (rd_en && rd_addr == `HNIC_CYCLE_LO) cycle_hi_q <= cycle_q[63:32];
-        if (rd_en && rd_addr == `HNIC_TIME_LO) time_hi_q <= time_ns[63:32];
+        if (rd_en) begin
+            if (rd_addr == `HNIC_CYCLE_LO) cycle_hi_q <= cycle_q[63:32];
+            if (rd_addr == `HNIC_TIME_LO) time_hi_q <= time_ns[63:32];
+        end
         if (rst) begin
             cycle_q    <= 64'd0;
             cycle_hi_q <= 32'd0;
@@ -138,7 +144,7 @@ module hnic_csr #(
         end
     end
 
-    always @(posedge clk) begin : read
+    always @(posedge clk) begin
         if (rd_en) begin
             case (rd_addr)
                 `HNIC_ID:          rd_data_q <= `HNIC_ID_RST;

@@ -56,6 +56,7 @@ module hnic_csr_queue #(
     input  wire [15:0] error_index,
     input  wire [31:0] status_drops
 );
+    localparam OFFSET_W = $clog2(`HNIC_TXQ_STRIDE);
     localparam [15:0] OFFSET_MASK = `HNIC_TXQ_STRIDE - 16'd1;
     localparam [31:0] RING_ALIGN = ~32'd63;  // rings are aligned to 64 bytes
     localparam [31:0] COALESCE_MASK = (((32'd1 << `HNIC_Q_COALESCE_COUNT_W) - 32'd1) << `HNIC_Q_COALESCE_COUNT_LSB)
@@ -80,10 +81,10 @@ module hnic_csr_queue #(
     reg [15:0] interval_q;
     reg [31:0] rd_data_q;
 
-    wire        wr_mine = wr_en && (wr_addr & ~OFFSET_MASK) == BASE;
-    wire        rd_mine = (rd_addr & ~OFFSET_MASK) == BASE;
-    wire [15:0] wr_offset = wr_addr & OFFSET_MASK;
-    wire [15:0] rd_offset = rd_addr & OFFSET_MASK;
+    wire        wr_mine = wr_en && wr_addr[15:OFFSET_W] == BASE[15:OFFSET_W];
+    wire        rd_mine = rd_addr[15:OFFSET_W] == BASE[15:OFFSET_W];
+    wire [15:0] wr_offset = {{16 - OFFSET_W{1'b0}}, wr_addr[OFFSET_W-1:0]};
+    wire [15:0] rd_offset = {{16 - OFFSET_W{1'b0}}, rd_addr[OFFSET_W-1:0]};
 
     assign cfg_enable    = enable_q;
     assign cfg_reset     = reset_q;
@@ -105,103 +106,88 @@ module hnic_csr_queue #(
         legal_size = wanted < SIZE_MIN ? SIZE_MIN : wanted > SIZE_MAX ? SIZE_MAX : wanted;
     endfunction
 
-    always @(posedge clk) begin : write
-        if (wr_mine) begin
-            case (wr_offset)
-                `HNIC_Q_CTRL: begin
-                    enable_q <= wr_data[`HNIC_Q_CTRL_ENABLE_LSB];
-                    if (wr_data[`HNIC_Q_CTRL_RESET_LSB]) reset_q <= 1'b1;
-                end
-                `HNIC_Q_BASE_LO:     base_q[31:0] <= wr_data & RING_ALIGN;
-                `HNIC_Q_BASE_HI:     base_q[63:32] <= wr_data;
-                `HNIC_Q_SIZE:        size_q <= legal_size(wr_data[`HNIC_Q_SIZE_LOG2_LSB +: `HNIC_Q_SIZE_LOG2_W]);
-                `HNIC_Q_CPL_BASE_LO: cpl_base_q[31:0] <= wr_data & RING_ALIGN;
-                `HNIC_Q_CPL_BASE_HI: cpl_base_q[63:32] <= wr_data;
-                `HNIC_Q_CPL_SIZE:    cpl_size_q <= legal_size(wr_data[`HNIC_Q_CPL_SIZE_LOG2_LSB +: `HNIC_Q_CPL_SIZE_LOG2_W]);
-                `HNIC_Q_IRQ_ARM:     arm_index_q <= arm_index;
-                `HNIC_Q_COALESCE:    coalesce_q <= wr_data & COALESCE_MASK;
-                `HNIC_Q_MODERATION:  interval_q <= wr_data[`HNIC_Q_MODERATION_INTERVAL_LSB +: `HNIC_Q_MODERATION_INTERVAL_W];
-                default: ;
-            endcase
-        end
-        if (reset_q && reset_done) begin
-            enable_q <= 1'b0;
-            reset_q  <= 1'b0;
-        end
-        if (rst) begin
-            enable_q    <= 1'b0;
-            reset_q     <= 1'b0;
-            base_q      <= 64'd0;
-            cpl_base_q  <= 64'd0;
-            size_q      <= `HNIC_Q_SIZE_LOG2_RST;
-            cpl_size_q  <= `HNIC_Q_CPL_SIZE_LOG2_RST;
-            arm_index_q <= 16'd0;
-            coalesce_q  <= `HNIC_Q_COALESCE_RST;
-            interval_q  <= `HNIC_Q_MODERATION_INTERVAL_RST;
-        end
-    end
-
     // ---- rate and priority ----
-    wire [31:0] shape_data;  // what is read at their offsets
-    generate
-        if (TX != 0) begin : gen_shape
-            reg [23:0] rate_q;
-            reg [23:0] burst_q;
-            reg [2:0]  prio_q;
-            always @(posedge clk) begin
-                if (wr_mine) begin
-                    case (wr_offset)
-                        `HNIC_Q_RATE:     rate_q <= wr_data[`HNIC_Q_RATE_VALUE_LSB +: `HNIC_Q_RATE_VALUE_W];
-                        `HNIC_Q_BURST:    burst_q <= wr_data[`HNIC_Q_BURST_BYTES_LSB +: `HNIC_Q_BURST_BYTES_W];
-                        `HNIC_Q_PRIORITY: prio_q <= wr_data[`HNIC_Q_PRIORITY_CLASS_LSB +: `HNIC_Q_PRIORITY_CLASS_W];
-                        default: ;
-                    endcase
-                end
-                if (rst) begin
-                    rate_q  <= `HNIC_Q_RATE_VALUE_RST;
-                    burst_q <= `HNIC_Q_BURST_BYTES_RST;
-                    prio_q  <= `HNIC_Q_PRIORITY_CLASS_RST;
-                end
-            end
-            assign cfg_rate   = rate_q;
-            assign cfg_burst  = burst_q;
-            assign cfg_prio   = prio_q;
-            assign shape_data = rd_offset == `HNIC_Q_RATE ? {8'd0, rate_q}
-                              : rd_offset == `HNIC_Q_BURST ? {8'd0, burst_q} : {29'd0, prio_q};
-        end else begin : gen_no_shape
-            assign cfg_rate   = 24'd0;
-            assign cfg_burst  = 24'd0;
-            assign cfg_prio   = 3'd0;
-            assign shape_data = 32'd0;
-        end
-    endgenerate
+    reg [23:0] rate_q;
+    reg [23:0] burst_q;
+    reg [2:0]  prio_q;
+    assign cfg_rate  = TX != 0 ? rate_q : 24'd0;
+    assign cfg_burst = TX != 0 ? burst_q : 24'd0;
+    assign cfg_prio  = TX != 0 ? prio_q : 3'd0;
 
-    always @(posedge clk) begin : read
-        if (rd_en) begin
-            case (rd_mine ? rd_offset : OFFSET_MASK)
-                `HNIC_Q_CTRL:        rd_data_q <= ({31'd0, enable_q} << `HNIC_Q_CTRL_ENABLE_LSB)
-                                                | ({31'd0, reset_q} << `HNIC_Q_CTRL_RESET_LSB);
-                `HNIC_Q_STATUS:      rd_data_q <= ({31'd0, status_active} << `HNIC_Q_STATUS_ACTIVE_LSB)
-                                                | ({31'd0, status_error} << `HNIC_Q_STATUS_ERROR_LSB);
-                `HNIC_Q_BASE_LO:     rd_data_q <= base_q[31:0];
-                `HNIC_Q_BASE_HI:     rd_data_q <= base_q[63:32];
-                `HNIC_Q_SIZE:        rd_data_q <= {28'd0, size_q};
-                `HNIC_Q_CPL_BASE_LO: rd_data_q <= cpl_base_q[31:0];
-                `HNIC_Q_CPL_BASE_HI: rd_data_q <= cpl_base_q[63:32];
-                `HNIC_Q_CPL_SIZE:    rd_data_q <= {28'd0, cpl_size_q};
-                `HNIC_Q_DOORBELL:    rd_data_q <= {16'd0, status_tail};
-                `HNIC_Q_HEAD:        rd_data_q <= {16'd0, status_head};
-                `HNIC_Q_IRQ_ARM:     rd_data_q <= {16'd0, arm_index_q};
-                `HNIC_Q_CPL_HEAD:    rd_data_q <= {16'd0, status_cpl_head};
-                `HNIC_Q_IRQ_VECTOR:  rd_data_q <= {24'd0, VECTOR};
-                `HNIC_Q_ERROR:       rd_data_q <= ({24'd0, error_status} << `HNIC_Q_ERROR_STATUS_LSB)
-                                                | ({16'd0, error_index} << `HNIC_Q_ERROR_INDEX_LSB);
-                `HNIC_Q_COALESCE:    rd_data_q <= coalesce_q;
-                `HNIC_Q_MODERATION:  rd_data_q <= {16'd0, interval_q};
-                `HNIC_Q_RATE, `HNIC_Q_BURST, `HNIC_Q_PRIORITY: rd_data_q <= shape_data;
-                `HNIC_Q_DROPS:       rd_data_q <= status_drops;
-                default:             rd_data_q <= 32'd0;
-            endcase
+    function [31:0] word;
+        input [15:0] offset;
+        case (offset)
+            `HNIC_Q_CTRL:        word = ({31'd0, enable_q} << `HNIC_Q_CTRL_ENABLE_LSB) | ({31'd0, reset_q} << `HNIC_Q_CTRL_RESET_LSB);
+            `HNIC_Q_STATUS:      word = ({31'd0, status_active} << `HNIC_Q_STATUS_ACTIVE_LSB)
+                                      | ({31'd0, status_error} << `HNIC_Q_STATUS_ERROR_LSB);
+            `HNIC_Q_BASE_LO:     word = base_q[31:0];
+            `HNIC_Q_BASE_HI:     word = base_q[63:32];
+            `HNIC_Q_SIZE:        word = {28'd0, size_q};
+            `HNIC_Q_CPL_BASE_LO: word = cpl_base_q[31:0];
+            `HNIC_Q_CPL_BASE_HI: word = cpl_base_q[63:32];
+            `HNIC_Q_CPL_SIZE:    word = {28'd0, cpl_size_q};
+            `HNIC_Q_DOORBELL:    word = {16'd0, status_tail};
+            `HNIC_Q_HEAD:        word = {16'd0, status_head};
+            `HNIC_Q_IRQ_ARM:     word = {16'd0, arm_index_q};
+            `HNIC_Q_CPL_HEAD:    word = {16'd0, status_cpl_head};
+            `HNIC_Q_IRQ_VECTOR:  word = {24'd0, VECTOR};
+            `HNIC_Q_ERROR:       word = ({24'd0, error_status} << `HNIC_Q_ERROR_STATUS_LSB)
+                                      | ({16'd0, error_index} << `HNIC_Q_ERROR_INDEX_LSB);
+            `HNIC_Q_COALESCE:    word = coalesce_q;
+            `HNIC_Q_MODERATION:  word = {16'd0, interval_q};
+            `HNIC_Q_RATE:        word = {8'd0, cfg_rate};
+            `HNIC_Q_BURST:       word = {8'd0, cfg_burst};
+            `HNIC_Q_PRIORITY:    word = {29'd0, cfg_prio};
+            `HNIC_Q_DROPS:       word = status_drops;
+            default:             word = 32'd0;
+        endcase
+    endfunction
+
+    // One block and one question in front: the simulator asks it of every queue in every cycle.
+    wire awake = rst || wr_mine || rd_en || (reset_q && reset_done);
+
+    always @(posedge clk) begin
+        if (awake) begin
+            if (wr_mine) begin
+                case (wr_offset)
+                    `HNIC_Q_CTRL: begin
+                        enable_q <= wr_data[`HNIC_Q_CTRL_ENABLE_LSB];
+                        if (wr_data[`HNIC_Q_CTRL_RESET_LSB]) reset_q <= 1'b1;
+                    end
+                    `HNIC_Q_BASE_LO:     base_q[31:0] <= wr_data & RING_ALIGN;
+                    `HNIC_Q_BASE_HI:     base_q[63:32] <= wr_data;
+                    `HNIC_Q_SIZE:        size_q <= legal_size(wr_data[`HNIC_Q_SIZE_LOG2_LSB +: `HNIC_Q_SIZE_LOG2_W]);
+                    `HNIC_Q_CPL_BASE_LO: cpl_base_q[31:0] <= wr_data & RING_ALIGN;
+                    `HNIC_Q_CPL_BASE_HI: cpl_base_q[63:32] <= wr_data;
+                    `HNIC_Q_CPL_SIZE:    cpl_size_q <= legal_size(wr_data[`HNIC_Q_CPL_SIZE_LOG2_LSB +: `HNIC_Q_CPL_SIZE_LOG2_W]);
+                    `HNIC_Q_IRQ_ARM:     arm_index_q <= arm_index;
+                    `HNIC_Q_COALESCE:    coalesce_q <= wr_data & COALESCE_MASK;
+                    `HNIC_Q_MODERATION:  interval_q <= wr_data[`HNIC_Q_MODERATION_INTERVAL_LSB +: `HNIC_Q_MODERATION_INTERVAL_W];
+                    `HNIC_Q_RATE:        rate_q <= wr_data[`HNIC_Q_RATE_VALUE_LSB +: `HNIC_Q_RATE_VALUE_W];
+                    `HNIC_Q_BURST:       burst_q <= wr_data[`HNIC_Q_BURST_BYTES_LSB +: `HNIC_Q_BURST_BYTES_W];
+                    `HNIC_Q_PRIORITY:    prio_q <= wr_data[`HNIC_Q_PRIORITY_CLASS_LSB +: `HNIC_Q_PRIORITY_CLASS_W];
+                    default: ;
+                endcase
+            end
+            if (rd_en) rd_data_q <= rd_mine ? word(rd_offset) : 32'd0;
+            if (reset_q && reset_done) begin
+                enable_q <= 1'b0;
+                reset_q  <= 1'b0;
+            end
+            if (rst) begin
+                enable_q    <= 1'b0;
+                reset_q     <= 1'b0;
+                base_q      <= 64'd0;
+                cpl_base_q  <= 64'd0;
+                size_q      <= `HNIC_Q_SIZE_LOG2_RST;
+                cpl_size_q  <= `HNIC_Q_CPL_SIZE_LOG2_RST;
+                arm_index_q <= 16'd0;
+                coalesce_q  <= `HNIC_Q_COALESCE_RST;
+                interval_q  <= `HNIC_Q_MODERATION_INTERVAL_RST;
+                rate_q      <= `HNIC_Q_RATE_VALUE_RST;
+                burst_q     <= `HNIC_Q_BURST_BYTES_RST;
+                prio_q      <= `HNIC_Q_PRIORITY_CLASS_RST;
+            end
         end
     end
 endmodule

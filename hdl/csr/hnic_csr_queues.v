@@ -65,8 +65,8 @@ module hnic_csr_queues #(
     assign doorbell_tail = wr_data[`HNIC_Q_DOORBELL_TAIL_LSB +: `HNIC_Q_DOORBELL_TAIL_W];
     assign status_busy   = |busy;
 
-    always @* begin : answer
-        integer i;
+    integer i;
+    always @* begin
         rd_data = 32'd0;
         for (i = 0; i < QUEUES; i = i + 1)
             rd_data = rd_data | words[32*i +: 32];

@@ -50,28 +50,30 @@ module hnic_csr_rss #(
     assign cfg_rss_table = table_q;
     assign rd_data       = rd_data_q;
 
-    always @(posedge clk) begin : write
-        integer i;
-        if (wr_key) key_q[32*wr_key_at[5:2] +: 32] <= wr_data;
-        if (wr_table) begin
-            for (i = 0; i < 4; i = i + 1)
-                table_q[QUEUE_W*{wr_table_at[6:2], i[1:0]} +: QUEUE_W] <= wr_data[8*i +: QUEUE_W];
-        end
-        if (rst) begin
-            key_q   <= 320'd0;
-            table_q <= {128 * QUEUE_W{1'b0}};
+    wire awake = rst || wr_en;
+    integer i, k;
+    always @(posedge clk) begin
+        if (awake) begin
+            if (wr_key) key_q[32*wr_key_at[5:2] +: 32] <= wr_data;
+            if (wr_table) begin
+                for (i = 0; i < 4; i = i + 1)
+                    table_q[QUEUE_W*{wr_table_at[6:2], i[1:0]} +: QUEUE_W] <= wr_data[8*i +: QUEUE_W];
+            end
+            if (rst) begin
+                key_q   <= 320'd0;
+                table_q <= {128 * QUEUE_W{1'b0}};
+            end
         end
     end
 
     reg [31:0] entries;
-    always @* begin : four
-        integer i;
+    always @* begin
         entries = 32'd0;
-        for (i = 0; i < 4; i = i + 1)
-            entries[8*i +: QUEUE_W] = table_q[QUEUE_W*{rd_table_at[6:2], i[1:0]} +: QUEUE_W];
+        for (k = 0; k < 4; k = k + 1)
+            entries[8*k +: QUEUE_W] = table_q[QUEUE_W*{rd_table_at[6:2], k[1:0]} +: QUEUE_W];
     end
 
-    always @(posedge clk) begin : read
+    always @(posedge clk) begin
         if (rd_en) rd_data_q <= rd_key ? key_q[32*rd_key_at[5:2] +: 32] : rd_table ? entries : 32'd0;
     end
 

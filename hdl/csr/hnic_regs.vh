@@ -164,7 +164,7 @@
 `define HNIC_STAT_TX_BYTES_COUNT_LSB 0
 `define HNIC_STAT_TX_BYTES_COUNT_W 32
 `define HNIC_STAT_TX_BYTES_COUNT_RST 32'h00000000
-`define HNIC_STAT_TX_DROPS 16'h0108  // Packets not sent: with an error status, or flushed
+`define HNIC_STAT_TX_DROPS 16'h0108  // Packets completed with an error status
 `define HNIC_STAT_TX_DROPS_RST 32'h00000000
 `define HNIC_STAT_TX_DROPS_COUNT_LSB 0
 `define HNIC_STAT_TX_DROPS_COUNT_W 32

@@ -29,17 +29,21 @@ module hnic_soft_reset (
     assign done     = state_q == ST_RESET;
     assign core_rst = rst || done;
 
+    wire awake = rst || request || quiesce || idle_q;
+
     always @(posedge clk) begin
-        idle_q <= state_q == ST_DRAIN && axi_idle && mac_idle;
-        case (state_q)
-            ST_RUN:   if (request) state_q <= ST_DRAIN;
-            ST_DRAIN: if (idle_q && axi_idle && mac_idle) state_q <= ST_RESET;
-            ST_RESET: state_q <= ST_RUN;
-            default:  state_q <= ST_RUN;
-        endcase
-        if (rst) begin
-            state_q <= ST_RUN;
-            idle_q  <= 1'b0;
+        if (awake) begin
+            idle_q <= state_q == ST_DRAIN && axi_idle && mac_idle;
+            case (state_q)
+                ST_RUN:   if (request) state_q <= ST_DRAIN;
+                ST_DRAIN: if (idle_q && axi_idle && mac_idle) state_q <= ST_RESET;
+                ST_RESET: state_q <= ST_RUN;
+                default:  state_q <= ST_RUN;
+            endcase
+            if (rst) begin
+                state_q <= ST_RUN;
+                idle_q  <= 1'b0;
+            end
         end
     end
 endmodule

@@ -42,42 +42,18 @@ module hnic_stats (
     localparam [15:0] LAST = `HNIC_STAT_RX_PAUSES;
     localparam [15:0] SPAN = LAST - FIRST;
     localparam COUNTERS = SPAN / 4 + 1;
-    localparam STEP_W = 16;
 
-    // What each counter grows by in this cycle, at the place of its register.
-    wire [STEP_W*COUNTERS-1:0] steps;
-    function [31:0] place;
-        input [15:0] address;
-        place = {16'd0, (address - FIRST) >> 2} * STEP_W;
-    endfunction
-
-    assign steps = at(`HNIC_STAT_TX_FRAMES, {15'd0, stat_tx_frames})
-                 | at(`HNIC_STAT_TX_BYTES, stat_tx_frames ? stat_tx_bytes : 16'd0)
-                 | at(`HNIC_STAT_TX_DROPS, {15'd0, stat_tx_drops})
-                 | at(`HNIC_STAT_TX_CSUMS, {15'd0, stat_tx_csums})
-                 | at(`HNIC_STAT_TX_DESCS, {15'd0, stat_tx_descs})
-                 | at(`HNIC_STAT_CPLS, {15'd0, stat_cpls})
-                 | at(`HNIC_STAT_AXI_RD_ERRS, {15'd0, stat_axi_rd_errs})
-                 | at(`HNIC_STAT_AXI_WR_ERRS, {15'd0, stat_axi_wr_errs})
-                 | at(`HNIC_STAT_DOORBELL_ERRS, {15'd0, stat_doorbell_errs})
-                 | at(`HNIC_STAT_IRQS, {9'd0, stat_irqs})
-                 | at(`HNIC_STAT_TX_TSO, {15'd0, stat_tx_tso})
-                 | at(`HNIC_STAT_TX_FLUSHED, {15'd0, stat_tx_flushed})
-                 | at(`HNIC_STAT_RX_FRAMES, {15'd0, stat_rx_frames})
-                 | at(`HNIC_STAT_RX_BYTES, stat_rx_frames ? stat_rx_bytes : 16'd0)
-                 | at(`HNIC_STAT_RX_FCS_ERRS, {15'd0, stat_rx_fcs_errs})
-                 | at(`HNIC_STAT_RX_LEN_ERRS, {14'd0, stat_rx_len_errs})
-                 | at(`HNIC_STAT_RX_FILTERED, {15'd0, stat_rx_filtered})
-                 | at(`HNIC_STAT_RX_OVERFLOWS, {15'd0, stat_rx_overflows})
-                 | at(`HNIC_STAT_RX_DROPS, {15'd0, stat_rx_drops})
-                 | at(`HNIC_STAT_RX_CSUM_ERRS, {15'd0, stat_rx_csum_errs})
-                 | at(`HNIC_STAT_RX_PAUSES, {15'd0, stat_rx_pauses});
-
-    function [STEP_W*COUNTERS-1:0] at;
+    // The counter at `address` grows by `step`.
+    task grow;
         input [15:0] address;
         input [15:0] step;
-        at = {{STEP_W * COUNTERS - STEP_W{1'b0}}, step} << place(address);
-    endfunction
+        reg   [10:0] unused;
+        reg   [4:0]  at;
+        begin
+            {unused, at} = (address - FIRST) >> 2;
+            if (step != 16'd0) counters[at] <= counters[at] + {16'd0, step};
+        end
+    endtask
 
     reg [31:0] counters [0:COUNTERS-1];
     reg [31:0] rd_data_q;
@@ -86,20 +62,43 @@ module hnic_stats (
 
     assign rd_data = rd_data_q;
 
-    always @(posedge clk) begin : count
-        integer i;
-        if (|steps) begin
-            for (i = 0; i < COUNTERS; i = i + 1)
-                counters[i] <= counters[i] + {16'd0, steps[STEP_W*i +: STEP_W]};
-        end
-        if (rst) begin
-            for (i = 0; i < COUNTERS; i = i + 1)
-                counters[i] <= 32'd0;
-        end
-    end
+    wire counts = stat_tx_frames || stat_tx_drops || stat_tx_csums || stat_tx_descs || stat_cpls || stat_axi_rd_errs
+                  || stat_axi_wr_errs || stat_doorbell_errs || stat_irqs != 7'd0 || stat_tx_tso || stat_tx_flushed
+                  || stat_rx_frames || stat_rx_fcs_errs || stat_rx_len_errs != 2'd0 || stat_rx_filtered || stat_rx_overflows
+                  || stat_rx_drops || stat_rx_csum_errs || stat_rx_pauses;
+    wire awake = rst || counts || rd_en;
 
-    always @(posedge clk) begin : read
-        if (rd_en) rd_data_q <= rd_addr >= FIRST && rd_addr <= LAST ? counters[rd_at[4:0]] : 32'd0;
+    integer i;
+    always @(posedge clk) begin
+        if (awake) begin
+            if (counts) begin
+                grow(`HNIC_STAT_TX_FRAMES, {15'd0, stat_tx_frames});
+                grow(`HNIC_STAT_TX_BYTES, stat_tx_frames ? stat_tx_bytes : 16'd0);
+                grow(`HNIC_STAT_TX_DROPS, {15'd0, stat_tx_drops});
+                grow(`HNIC_STAT_TX_CSUMS, {15'd0, stat_tx_csums});
+                grow(`HNIC_STAT_TX_DESCS, {15'd0, stat_tx_descs});
+                grow(`HNIC_STAT_CPLS, {15'd0, stat_cpls});
+                grow(`HNIC_STAT_AXI_RD_ERRS, {15'd0, stat_axi_rd_errs});
+                grow(`HNIC_STAT_AXI_WR_ERRS, {15'd0, stat_axi_wr_errs});
+                grow(`HNIC_STAT_DOORBELL_ERRS, {15'd0, stat_doorbell_errs});
+                grow(`HNIC_STAT_IRQS, {9'd0, stat_irqs});
+                grow(`HNIC_STAT_TX_TSO, {15'd0, stat_tx_tso});
+                grow(`HNIC_STAT_TX_FLUSHED, {15'd0, stat_tx_flushed});
+                grow(`HNIC_STAT_RX_FRAMES, {15'd0, stat_rx_frames});
+                grow(`HNIC_STAT_RX_BYTES, stat_rx_frames ? stat_rx_bytes : 16'd0);
+                grow(`HNIC_STAT_RX_FCS_ERRS, {15'd0, stat_rx_fcs_errs});
+                grow(`HNIC_STAT_RX_LEN_ERRS, {14'd0, stat_rx_len_errs});
+                grow(`HNIC_STAT_RX_FILTERED, {15'd0, stat_rx_filtered});
+                grow(`HNIC_STAT_RX_OVERFLOWS, {15'd0, stat_rx_overflows});
+                grow(`HNIC_STAT_RX_DROPS, {15'd0, stat_rx_drops});
+                grow(`HNIC_STAT_RX_CSUM_ERRS, {15'd0, stat_rx_csum_errs});
+                grow(`HNIC_STAT_RX_PAUSES, {15'd0, stat_rx_pauses});
+            end
+            if (rd_en) rd_data_q <= rd_addr >= FIRST && rd_addr <= LAST ? counters[rd_at[4:0]] : 32'd0;
+            if (rst) begin
+                for (i = 0; i < COUNTERS; i = i + 1) counters[i] <= 32'd0;
+            end
+        end
     end
 
     wire unused = &{1'b0, rd_at};

@@ -117,22 +117,29 @@ module hnic_axi_read #(
     assign status_idle      = under_way_q == 16'd0 && request == 3'd0;
     assign stat_axi_rd_errs = m_axi_rvalid && m_axi_rresp[1];
 
+    wire awake = rst || accept || m_axi_rvalid;
+
     always @(posedge clk) begin
-        if (accept != r_end) under_way_q <= accept ? under_way_q + 16'd1 : under_way_q - 16'd1;
-        if (rst) under_way_q <= 16'd0;
+        if (awake) begin
+            if (accept != r_end) under_way_q <= accept ? under_way_q + 16'd1 : under_way_q - 16'd1;
+            if (rst) under_way_q <= 16'd0;
+        end
     end
 
     wire unused = &{1'b0, m_axi_rid, m_axi_rresp[0], wide_id[ID_W]};
 
 `ifdef HNIC_CHECKS
+    wire look = m_axi_rvalid && !rst;
     always @(posedge clk) begin
-        if (!rst && r_end && under_way_q == 16'd0) begin
-            $display("CHECK %m: a burst ended that nobody asked for");
-            $finish;
-        end
-        if (!rst && m_axi_rvalid && ((m_axi_rid >> 2) != {ID_W{1'b0}} || m_axi_rid[1:0] == 2'd3)) begin
-            $display("CHECK %m: data with a foreign id");
-            $finish;
+        if (look) begin
+            if (r_end && under_way_q == 16'd0) begin
+                $display("CHECK %m: a burst ended that nobody asked for");
+                $finish;
+            end
+            if ((m_axi_rid >> 2) != {ID_W{1'b0}} || m_axi_rid[1:0] == 2'd3) begin
+                $display("CHECK %m: data with a foreign id");
+                $finish;
+            end
         end
     end
 `endif

@@ -63,26 +63,33 @@ module hnic_axi_split #(
     assign out_last  = last_q && final_burst;
     assign out_user  = user_q;
 
+    wire awake = rst || in_valid || valid_q;
+
     always @(posedge clk) begin
-        if (in_valid && in_ready) begin
-            valid_q <= 1'b1;
-            addr_q  <= in_addr;
-            left_q  <= in_len;
-            last_q  <= in_last;
-            user_q  <= in_user;
-        end else if (valid_q && out_ready) begin
-            valid_q <= !final_burst;
-            addr_q  <= addr_q + {{ADDR_W - LEN_W{1'b0}}, bytes};
-            left_q  <= left_q - bytes;
+        if (awake) begin
+            if (in_valid && in_ready) begin
+                valid_q <= 1'b1;
+                addr_q  <= in_addr;
+                left_q  <= in_len;
+                last_q  <= in_last;
+                user_q  <= in_user;
+            end else if (valid_q && out_ready) begin
+                valid_q <= !final_burst;
+                addr_q  <= addr_q + {{ADDR_W - LEN_W{1'b0}}, bytes};
+                left_q  <= left_q - bytes;
+            end
+            if (rst) valid_q <= 1'b0;
         end
-        if (rst) valid_q <= 1'b0;
     end
 
 `ifdef HNIC_CHECKS
+    wire look = valid_q && !rst;
     always @(posedge clk) begin
-        if (!rst && valid_q && {1'b0, out_addr[11:0]} + out_bytes > 13'd4096) begin
-            $display("CHECK %m: burst crosses 4 KiB");
-            $finish;
+        if (look) begin
+            if ({1'b0, out_addr[11:0]} + out_bytes > 13'd4096) begin
+                $display("CHECK %m: burst crosses 4 KiB");
+                $finish;
+            end
         end
     end
 `endif

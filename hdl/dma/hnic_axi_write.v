@@ -156,28 +156,35 @@ module hnic_axi_write #(
     assign m_axi_awprot     = 3'b000;
     assign m_axi_bready     = 1'b1;
 
+    wire awake = rst || accept || w_step || m_axi_bvalid;
+
     always @(posedge clk) begin
-        if (w_step) beat_q <= w_last ? 8'd0 : beat_q + 8'd1;
-        if (cpl_begins != cpl_b_valid) cpl_count_q <= cpl_begins ? cpl_count_q + 1'b1 : cpl_count_q - 1'b1;
-        if (data_begins != data_b_valid) data_count_q <= data_begins ? data_count_q + 1'b1 : data_count_q - 1'b1;
-        if (rst) begin
-            beat_q       <= 8'd0;
-            cpl_count_q  <= {COUNT_W{1'b0}};
-            data_count_q <= {COUNT_W{1'b0}};
+        if (awake) begin
+            if (w_step) beat_q <= w_last ? 8'd0 : beat_q + 8'd1;
+            if (cpl_begins != cpl_b_valid) cpl_count_q <= cpl_begins ? cpl_count_q + 1'b1 : cpl_count_q - 1'b1;
+            if (data_begins != data_b_valid) data_count_q <= data_begins ? data_count_q + 1'b1 : data_count_q - 1'b1;
+            if (rst) begin
+                beat_q       <= 8'd0;
+                cpl_count_q  <= {COUNT_W{1'b0}};
+                data_count_q <= {COUNT_W{1'b0}};
+            end
         end
     end
 
     wire unused = &{1'b0, m_axi_bid, m_axi_bresp[0]};
 
 `ifdef HNIC_CHECKS
+    wire look = m_axi_bvalid && !rst;
     always @(posedge clk) begin
-        if (!rst && ((cpl_b_valid && cpl_count_q == {COUNT_W{1'b0}}) || (data_b_valid && data_count_q == {COUNT_W{1'b0}}))) begin
-            $display("CHECK %m: an answer that nobody waits for");
-            $finish;
-        end
-        if (!rst && m_axi_bvalid && (m_axi_bid >> 1) != {ID_W{1'b0}}) begin
-            $display("CHECK %m: an answer with a foreign id");
-            $finish;
+        if (look) begin
+            if ((cpl_b_valid && cpl_count_q == {COUNT_W{1'b0}}) || (data_b_valid && data_count_q == {COUNT_W{1'b0}})) begin
+                $display("CHECK %m: an answer that nobody waits for");
+                $finish;
+            end
+            if ((m_axi_bid >> 1) != {ID_W{1'b0}}) begin
+                $display("CHECK %m: an answer with a foreign id");
+                $finish;
+            end
         end
     end
 `endif

@@ -117,19 +117,23 @@ module hnic_dma_read #(
     assign ar_bytes  = ar_bytes_q;
     assign ar_len    = ar_beats_q[7:0] - 8'd1;
 
+    wire awake = rst || ask || ar_valid_q || beat_fire;
+
     always @(posedge clk) begin
-        if (ask) begin
-            ar_valid_q <= 1'b1;
-            ar_addr_q  <= cut_addr;
-            ar_bytes_q <= cut_bytes;
-            ar_beats_q <= beats;
-        end else if (ar_ready) begin
-            ar_valid_q <= 1'b0;
-        end
-        if (ask || beat_fire) room_q <= room_q - (ask ? {3'd0, beats} : 16'd0) + {15'd0, beat_fire};
-        if (rst) begin
-            ar_valid_q <= 1'b0;
-            room_q     <= ROOM;
+        if (awake) begin
+            if (ask) begin
+                ar_valid_q <= 1'b1;
+                ar_addr_q  <= cut_addr;
+                ar_bytes_q <= cut_bytes;
+                ar_beats_q <= beats;
+            end else if (ar_ready) begin
+                ar_valid_q <= 1'b0;
+            end
+            if (ask || beat_fire) room_q <= room_q - (ask ? {3'd0, beats} : 16'd0) + {15'd0, beat_fire};
+            if (rst) begin
+                ar_valid_q <= 1'b0;
+                room_q     <= ROOM;
+            end
         end
     end
 
@@ -182,10 +186,13 @@ module hnic_dma_read #(
     wire unused = &{1'b0, beats_ready, piece_addr, ar_beats_q[12:8]};
 
 `ifdef HNIC_CHECKS
+    wire look = r_valid && !rst;
     always @(posedge clk) begin
-        if (!rst && r_valid && !beats_ready) begin
-            $display("CHECK %m: read data without room");
-            $finish;
+        if (look) begin
+            if (!beats_ready) begin
+                $display("CHECK %m: read data without room");
+                $finish;
+            end
         end
     end
 `endif

@@ -95,15 +95,19 @@ module hnic_dma_write #(
     assign aw_len   = aw_beats_q[7:0] - 8'd1;
     assign aw_bytes = aw_bytes_q;
 
+    wire awake = rst || accept || aw_valid_q;
+
     always @(posedge clk) begin
-        if (aw_ready) aw_valid_q <= 1'b0;
-        if (accept && !empty) begin
-            aw_valid_q <= 1'b1;
-            aw_addr_q  <= cut_addr;
-            aw_beats_q <= beats;
-            aw_bytes_q <= cut_bytes;
+        if (awake) begin
+            if (aw_ready) aw_valid_q <= 1'b0;
+            if (accept && !empty) begin
+                aw_valid_q <= 1'b1;
+                aw_addr_q  <= cut_addr;
+                aw_beats_q <= beats;
+                aw_bytes_q <= cut_bytes;
+            end
+            if (rst) aw_valid_q <= 1'b0;
         end
-        if (rst) aw_valid_q <= 1'b0;
     end
 
     // ---- data ----
@@ -137,9 +141,13 @@ module hnic_dma_write #(
     assign done_valid = known && await_last;
     assign done_error = error;
 
+    wire forgetting = rst || forget;
+
     always @(posedge clk) begin
-        if (forget) error_q <= error && !await_last;
-        if (rst) error_q <= 1'b0;
+        if (forgetting) begin
+            if (forget) error_q <= error && !await_last;
+            if (rst) error_q <= 1'b0;
+        end
     end
 
     hnic_fifo #(.WIDTH(2), .DEPTH(OUTSTANDING)) u_expect (
@@ -159,10 +167,13 @@ module hnic_dma_write #(
     wire unused = &{1'b0, place_addr, aw_beats_q[12:8], answers_ready, cut_user};
 
 `ifdef HNIC_CHECKS
+    wire look = b_valid && !rst;
     always @(posedge clk) begin
-        if (!rst && b_valid && !answers_ready) begin
-            $display("CHECK %m: an answer without room");
-            $finish;
+        if (look) begin
+            if (!answers_ready) begin
+                $display("CHECK %m: an answer without room");
+                $finish;
+            end
         end
     end
 `endif

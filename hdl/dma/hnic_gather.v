@@ -69,24 +69,28 @@ module hnic_gather #(
     assign beat_ready  = take && !empty;
     assign burst_ready = take && burst_end;
 
-    always @(posedge clk) begin : rotate
-        if (rot_ready) rot_valid_q <= 1'b0;
-        if (take) begin
-            inside_q    <= !burst_end;
-            left_q      <= left - count;
-            fill_q      <= packet_end ? {OFF_W{1'b0}} : fill_q + count[OFF_W-1:0];
-            rot_valid_q <= 1'b1;
-            rot_data_q  <= turned[DATA_W-1:0];
-            rot_count_q <= count[COUNT_W-1:0];
-            rot_fill_q  <= fill_q;
-            rot_last_q  <= packet_end;
-            rot_error_q <= beat_error && !empty;
-            rot_index_q <= burst_index;
-        end
-        if (rst) begin
-            rot_valid_q <= 1'b0;
-            inside_q    <= 1'b0;
-            fill_q      <= {OFF_W{1'b0}};
+    wire awake = rst || rot_valid_q || take || out_valid_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            if (rot_ready) rot_valid_q <= 1'b0;
+            if (take) begin
+                inside_q    <= !burst_end;
+                left_q      <= left - count;
+                fill_q      <= packet_end ? {OFF_W{1'b0}} : fill_q + count[OFF_W-1:0];
+                rot_valid_q <= 1'b1;
+                rot_data_q  <= turned[DATA_W-1:0];
+                rot_count_q <= count[COUNT_W-1:0];
+                rot_fill_q  <= fill_q;
+                rot_last_q  <= packet_end;
+                rot_error_q <= beat_error && !empty;
+                rot_index_q <= burst_index;
+            end
+            if (rst) begin
+                rot_valid_q <= 1'b0;
+                inside_q    <= 1'b0;
+                fill_q      <= {OFF_W{1'b0}};
+            end
         end
     end
 
@@ -128,24 +132,26 @@ module hnic_gather #(
         end
     endfunction
 
-    always @(posedge clk) begin : merge_stage
-        if (out_ready) out_valid_q <= 1'b0;
-        if (step) begin
-            spill_q     <= spill;
-            error_q     <= (error_q || rot_error_q) && (spill || !rot_last_q);
-            out_valid_q <= word;
-            out_last_q  <= rot_last_q && !spill;
-            index_q     <= index;
-            out_error_q <= error_q || rot_error_q;
-            out_index_q <= index;
-            out_data_q  <= spill_q ? rot_data_q : merge(kept_q, rot_data_q, rot_fill_q);
-            out_count_q <= spill_q ? rest : over ? FULL : total[COUNT_W-1:0];
-            kept_q      <= word ? rot_data_q : merge(kept_q, rot_data_q, rot_fill_q);
-        end
-        if (rst) begin
-            out_valid_q <= 1'b0;
-            spill_q     <= 1'b0;
-            error_q     <= 1'b0;
+    always @(posedge clk) begin
+        if (awake) begin
+            if (out_ready) out_valid_q <= 1'b0;
+            if (step) begin
+                spill_q     <= spill;
+                error_q     <= (error_q || rot_error_q) && (spill || !rot_last_q);
+                out_valid_q <= word;
+                out_last_q  <= rot_last_q && !spill;
+                index_q     <= index;
+                out_error_q <= error_q || rot_error_q;
+                out_index_q <= index;
+                out_data_q  <= spill_q ? rot_data_q : merge(kept_q, rot_data_q, rot_fill_q);
+                out_count_q <= spill_q ? rest : over ? FULL : total[COUNT_W-1:0];
+                kept_q      <= word ? rot_data_q : merge(kept_q, rot_data_q, rot_fill_q);
+            end
+            if (rst) begin
+                out_valid_q <= 1'b0;
+                spill_q     <= 1'b0;
+                error_q     <= 1'b0;
+            end
         end
     end
 endmodule

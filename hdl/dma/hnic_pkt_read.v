@@ -120,43 +120,51 @@ module hnic_pkt_read #(
         .out_data({enter_queue, enter_cookie, enter_next, enter_status, enter_index})
     );
 
-    always @(posedge clk) begin : stop
-        flush_q   <= flush;
-        stopped_q <= (stopped_q & ~(flush_q & ~flush)) | (take && rec_end && !good ? whose : {QUEUES{1'b0}});
-        if (rst) begin
-            flush_q   <= {QUEUES{1'b0}};
-            stopped_q <= {QUEUES{1'b0}};
+    wire awake = rst || take || flush != flush_q || step || sending_q || word_valid_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            flush_q   <= flush;
+            stopped_q <= (stopped_q & ~(flush_q & ~flush)) | (take && rec_end && !good ? whose : {QUEUES{1'b0}});
+            if (rst) begin
+                flush_q   <= {QUEUES{1'b0}};
+                stopped_q <= {QUEUES{1'b0}};
+            end
         end
     end
 
-    always @(posedge clk) begin : frame
-        if (step) begin
-            sending_q <= !final_word;
-            pos_q     <= pos_q + WORD;
-            left_q    <= left_q - WORD;
-        end
-        if (step || forget) rptr_q <= rptr_q + {{ADDR_W{1'b0}}, step} + (forget ? words[ADDR_W:0] : {ADDR_W + 1{1'b0}});
-        if (start) begin
-            sending_q <= 1'b1;
-            pos_q     <= 16'd0;
-            left_q    <= rec_len;
-            info_q    <= {rec_end, rec_cookie, rec_csum, rec_ipcsum, rec_csums};
-        end
-        if (rst) begin
-            sending_q <= 1'b0;
-            rptr_q    <= {ADDR_W + 1{1'b0}};
+    always @(posedge clk) begin
+        if (awake) begin
+            if (step) begin
+                sending_q <= !final_word;
+                pos_q     <= pos_q + WORD;
+                left_q    <= left_q - WORD;
+            end
+            if (step || forget) rptr_q <= rptr_q + {{ADDR_W{1'b0}}, step} + (forget ? words[ADDR_W:0] : {ADDR_W + 1{1'b0}});
+            if (start) begin
+                sending_q <= 1'b1;
+                pos_q     <= 16'd0;
+                left_q    <= rec_len;
+                info_q    <= {rec_end, rec_cookie, rec_csum, rec_ipcsum, rec_csums};
+            end
+            if (rst) begin
+                sending_q <= 1'b0;
+                rptr_q    <= {ADDR_W + 1{1'b0}};
+            end
         end
     end
 
-    always @(posedge clk) begin : word
-        if (!word_valid_q || out_ready) word_valid_q <= sending_q;
-        if (step) begin
-            word_last_q  <= final_word;
-            word_count_q <= final_word ? left_q[COUNT_W-1:0] : WORD[COUNT_W-1:0];
-            word_pos_q   <= pos_q;
-            word_info_q  <= info_q;
+    always @(posedge clk) begin
+        if (awake) begin
+            if (!word_valid_q || out_ready) word_valid_q <= sending_q;
+            if (step) begin
+                word_last_q  <= final_word;
+                word_count_q <= final_word ? left_q[COUNT_W-1:0] : WORD[COUNT_W-1:0];
+                word_pos_q   <= pos_q;
+                word_info_q  <= info_q;
+            end
+            if (rst) word_valid_q <= 1'b0;
         end
-        if (rst) word_valid_q <= 1'b0;
     end
 
     wire unused = &{1'b0, one_hot, words};

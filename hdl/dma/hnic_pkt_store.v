@@ -161,8 +161,9 @@ module hnic_pkt_store #(
     assign status_idle = read_idle && !out_valid;
 
 `ifdef HNIC_CHECKS
+    wire look = w_valid && !recs_ready && !rst;
     always @(posedge clk) begin
-        if (!rst && w_valid && !recs_ready) begin
+        if (look) begin
             $display("CHECK %m: a record has no room");
             $finish;
         end

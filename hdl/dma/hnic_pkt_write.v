@@ -88,23 +88,27 @@ module hnic_pkt_write #(
     assign ram_wr_addr = wptr_q[ADDR_W-1:0];
     assign ram_wr_data = in_data;
 
+    wire awake = rst || fire;
+
     always @(posedge clk) begin
-        if (fire) begin
-            wptr_q <= wptr_q + 1'b1;
-            len_q  <= len_q + WORD;
-        end
-        if (finish) begin
-            len_q         <= 16'd0;
-            fault_q       <= in_end ? `HNIC_STATUS_OK : status;
-            fault_index_q <= index;
-            if (keep) start_q <= wptr_q + 1'b1;
-            else wptr_q <= start_q;
-        end
-        if (rst) begin
-            wptr_q  <= {ADDR_W + 1{1'b0}};
-            start_q <= {ADDR_W + 1{1'b0}};
-            len_q   <= 16'd0;
-            fault_q <= `HNIC_STATUS_OK;
+        if (awake) begin
+            if (fire) begin
+                wptr_q <= wptr_q + 1'b1;
+                len_q  <= len_q + WORD;
+            end
+            if (finish) begin
+                len_q         <= 16'd0;
+                fault_q       <= in_end ? `HNIC_STATUS_OK : status;
+                fault_index_q <= index;
+                if (keep) start_q <= wptr_q + 1'b1;
+                else wptr_q <= start_q;
+            end
+            if (rst) begin
+                wptr_q  <= {ADDR_W + 1{1'b0}};
+                start_q <= {ADDR_W + 1{1'b0}};
+                len_q   <= 16'd0;
+                fault_q <= `HNIC_STATUS_OK;
+            end
         end
     end
 

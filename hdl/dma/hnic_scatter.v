@@ -83,33 +83,37 @@ module hnic_scatter #(
     assign burst_ready = (beat && burst_end) || skip;
     assign in_ready    = (beat && need) || drain_q;
 
-    always @(posedge clk) begin : mix
-        if (mix_ready) mix_valid_q <= 1'b0;
-        if (beat) begin
-            inside_q    <= !burst_end;
-            left_q      <= left - count;
-            pos_q       <= need ? wrapped[COUNT_W-1:0] : next_pos[COUNT_W-1:0];
-            mix_valid_q <= 1'b1;
-            mix_data_q  <= (kept_q & from_kept_bits) | (in_data & ~from_kept_bits);
-            mix_strb_q  <= strb;
-            mix_turn_q  <= pos_q[OFF_W-1:0] - offset;
-        end
-        if (beat && need) begin
-            kept_q      <= in_data;
-            kept_last_q <= in_last;
-        end
-        if (frame_end) drain_q <= !all_taken;
-        if (drained) drain_q <= 1'b0;
-        if ((frame_end && all_taken) || drained) begin
-            pos_q       <= FULL;
-            kept_last_q <= 1'b0;
-        end
-        if (rst) begin
-            mix_valid_q <= 1'b0;
-            inside_q    <= 1'b0;
-            drain_q     <= 1'b0;
-            kept_last_q <= 1'b0;
-            pos_q       <= FULL;
+    wire awake = rst || burst_valid || drain_q || mix_valid_q || out_valid_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            if (mix_ready) mix_valid_q <= 1'b0;
+            if (beat) begin
+                inside_q    <= !burst_end;
+                left_q      <= left - count;
+                pos_q       <= need ? wrapped[COUNT_W-1:0] : next_pos[COUNT_W-1:0];
+                mix_valid_q <= 1'b1;
+                mix_data_q  <= (kept_q & from_kept_bits) | (in_data & ~from_kept_bits);
+                mix_strb_q  <= strb;
+                mix_turn_q  <= pos_q[OFF_W-1:0] - offset;
+            end
+            if (beat && need) begin
+                kept_q      <= in_data;
+                kept_last_q <= in_last;
+            end
+            if (frame_end) drain_q <= !all_taken;
+            if (drained) drain_q <= 1'b0;
+            if ((frame_end && all_taken) || drained) begin
+                pos_q       <= FULL;
+                kept_last_q <= 1'b0;
+            end
+            if (rst) begin
+                mix_valid_q <= 1'b0;
+                inside_q    <= 1'b0;
+                drain_q     <= 1'b0;
+                kept_last_q <= 1'b0;
+                pos_q       <= FULL;
+            end
         end
     end
 
@@ -125,14 +129,16 @@ module hnic_scatter #(
     assign out_data  = out_data_q;
     assign out_strb  = out_strb_q;
 
-    always @(posedge clk) begin : rotate
-        if (out_ready) out_valid_q <= 1'b0;
-        if (step) begin
-            out_valid_q <= 1'b1;
-            out_data_q  <= turned[DATA_W-1:0];
-            out_strb_q  <= mix_strb_q;
+    always @(posedge clk) begin
+        if (awake) begin
+            if (out_ready) out_valid_q <= 1'b0;
+            if (step) begin
+                out_valid_q <= 1'b1;
+                out_data_q  <= turned[DATA_W-1:0];
+                out_strb_q  <= mix_strb_q;
+            end
+            if (rst) out_valid_q <= 1'b0;
         end
-        if (rst) out_valid_q <= 1'b0;
     end
 
     wire unused = &{1'b0, turned[2*DATA_W-1:DATA_W], wrapped[COUNT_W], in_count};
@@ -140,10 +146,12 @@ module hnic_scatter #(
 `ifdef HNIC_CHECKS
     reg [COUNT_W-1:0] kept_count_q;
     always @(posedge clk) begin
-        if (beat && need) kept_count_q <= in_count;
-        if (!rst && beat && ((need && wrapped > {1'b0, in_count}) || (!need && next_pos > {1'b0, kept_count_q}))) begin
-            $display("CHECK %m: the bursts have more bytes than the frame");
-            $finish;
+        if (beat) begin
+            if (need) kept_count_q <= in_count;
+            if (!rst && (need ? wrapped > {1'b0, in_count} : next_pos > {1'b0, kept_count_q})) begin
+                $display("CHECK %m: the bursts have more bytes than the frame");
+                $finish;
+            end
         end
     end
 `endif

@@ -109,7 +109,7 @@
             && (!(f_written_q && f_answered_q == f_record_n) || place_done[f_written_queue_q])));
         a_fault_halts_its_queue_at_once: assert (halt == ((f_enter && enter_status != `HNIC_STATUS_OK && !flush[enter_queue])
                                                          << enter_queue));
-        a_drop_is_counted: assert (!(f_end && f_mine) || stat_tx_drops == !f_ok);
+        a_drop_is_counted: assert (!(f_end && f_mine) || stat_tx_drops == (f_issue && !f_ok));
     end
 
     rules_stream #(.WIDTH(RECORD_W + 64)) f_cpl (

@@ -34,19 +34,32 @@ module hnic_crc32 (
         end
     end
 
-    wire [63:0] mixed = data ^ {32'd0, crc_in};
-    wire [3:0]  missing = 4'd8 - count;
-    wire [63:0] moved = mixed << {missing, 3'b000};
-    // With fewer than 4 bytes the rest of the CRC is only shifted.
-    wire [63:0] beyond = count[3] ? 64'd0 : mixed >> {count, 3'b000};
+    // A function, because the simulator works through it once, and through wires once for each that changes.
+    function [31:0] stepped;
+        input [31:0] old;
+        input [63:0] bytes;
+        input [3:0]  number;
+        reg   [63:0] mixed, moved;
+        reg   [31:0] beyond;
+        reg   [3:0]  missing;
+        begin
+            mixed = bytes ^ {32'd0, old};
+            moved = mixed;
+            beyond = 32'd0;
+            if (!number[3]) begin
+                missing = 4'd8 - number;
+                moved = mixed << {missing, 3'b000};
+                beyond = mixed[31:0] >> {number, 3'b000};  // with fewer than 4 bytes the rest of the CRC is only shifted
+            end
+            stepped = beyond
+                ^ table_mem[{3'd0, moved[7:0]}] ^ table_mem[{3'd1, moved[15:8]}]
+                ^ table_mem[{3'd2, moved[23:16]}] ^ table_mem[{3'd3, moved[31:24]}]
+                ^ table_mem[{3'd4, moved[39:32]}] ^ table_mem[{3'd5, moved[47:40]}]
+                ^ table_mem[{3'd6, moved[55:48]}] ^ table_mem[{3'd7, moved[63:56]}];
+        end
+    endfunction
 
-    assign crc_out = beyond[31:0]
-        ^ table_mem[{3'd0, moved[7:0]}] ^ table_mem[{3'd1, moved[15:8]}]
-        ^ table_mem[{3'd2, moved[23:16]}] ^ table_mem[{3'd3, moved[31:24]}]
-        ^ table_mem[{3'd4, moved[39:32]}] ^ table_mem[{3'd5, moved[47:40]}]
-        ^ table_mem[{3'd6, moved[55:48]}] ^ table_mem[{3'd7, moved[63:56]}];
-
-    wire unused = &{1'b0, beyond[63:32]};
+    assign crc_out = stepped(crc_in, data, count);
 endmodule
 
 `resetall

@@ -59,7 +59,7 @@ module hnic_gmii_rx #(
     wire wrong = gmii_rx_er || gmii_rxd != PREAMBLE;
     wire data = state_q == ST_DATA;
 
-    always @(posedge clk) begin : bytes
+    always @(posedge clk) begin
         case (state_q)
             ST_HUNT: if (gmii_rx_dv) state_q <= begins ? ST_DATA : wrong ? ST_SKIP : ST_HUNT;
             ST_DATA: if (!gmii_rx_dv) state_q <= ST_HUNT;

@@ -91,55 +91,64 @@ module hnic_gmii_tx #(
         .crc_in(state_q == ST_PREAMBLE ? CRC_INIT : crc_q), .data(pad_data), .count(pad_count), .crc_out(crc_next)
     );
 
-    always @(posedge clk) begin : bytes
-        case (state_q)
-            ST_IDLE: if (start) state_q <= ST_PREAMBLE;
-            ST_PREAMBLE: if (turn) state_q <= ST_DATA;
-            ST_DATA: if (turn && last_q) state_q <= ST_FCS;
-            ST_FCS: if (turn) state_q <= ST_IDLE;
-            default: state_q <= ST_IDLE;
-        endcase
-        shift_q <= shift_q >> 8;
-        left_q  <= left_q - 4'd1;
-        if (start) begin
-            shift_q <= PREAMBLE;
-            left_q  <= 4'd8;
-            en_q    <= 1'b1;
-        end else if (take) begin
-            shift_q <= pad_data;
-            left_q  <= pad_count;
-        end else if (turn && state_q == ST_DATA) begin
-            shift_q <= {32'd0, ~crc_q};
-            left_q  <= 4'd4;
-        end else if (sent) begin
-            en_q <= 1'b0;
-        end
-        if (sent) gap_q <= cfg_ifg - 8'd1;
-        else if (gap_q != 8'd0) gap_q <= gap_q - 8'd1;
-        if (rst) begin
-            state_q <= ST_IDLE;
-            shift_q <= 64'd0;
-            en_q    <= 1'b0;
-            gap_q   <= 8'd0;
+    wire awake = rst || start || state_q != ST_IDLE || gap_q != 8'd0;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            case (state_q)
+                ST_IDLE: if (start) state_q <= ST_PREAMBLE;
+                ST_PREAMBLE: if (turn) state_q <= ST_DATA;
+                ST_DATA: if (turn && last_q) state_q <= ST_FCS;
+                ST_FCS: if (turn) state_q <= ST_IDLE;
+                default: state_q <= ST_IDLE;
+            endcase
+            shift_q <= shift_q >> 8;
+            left_q  <= left_q - 4'd1;
+            if (start) begin
+                shift_q <= PREAMBLE;
+                left_q  <= 4'd8;
+                en_q    <= 1'b1;
+            end else if (take) begin
+                shift_q <= pad_data;
+                left_q  <= pad_count;
+            end else if (turn && state_q == ST_DATA) begin
+                shift_q <= {32'd0, ~crc_q};
+                left_q  <= 4'd4;
+            end else if (sent) begin
+                en_q <= 1'b0;
+            end
+            if (sent) gap_q <= cfg_ifg - 8'd1;
+            else if (gap_q != 8'd0) gap_q <= gap_q - 8'd1;
+            if (rst) begin
+                state_q <= ST_IDLE;
+                shift_q <= 64'd0;
+                en_q    <= 1'b0;
+                gap_q   <= 8'd0;
+            end
         end
     end
 
-    always @(posedge clk) begin : frame
-        if (take) begin
-            crc_q   <= crc_next;
-            last_q  <= pad_last;
-            count_q <= pad_count;
-            words_q <= state_q == ST_PREAMBLE ? 13'd0 : words_q + 13'd1;
+    wire frame_awake = rst || start || take || wire_valid_q;
+
+    always @(posedge clk) begin
+        if (frame_awake) begin
+            if (take) begin
+                crc_q   <= crc_next;
+                last_q  <= pad_last;
+                count_q <= pad_count;
+                words_q <= state_q == ST_PREAMBLE ? 13'd0 : words_q + 13'd1;
+            end
+            wire_valid_q <= start;
+            if (start) user_q <= pad_user;
+            if (wire_valid_q) time_q <= time_ns;
+            if (rst) wire_valid_q <= 1'b0;
         end
-        wire_valid_q <= start;
-        if (start) user_q <= pad_user;
-        if (wire_valid_q) time_q <= time_ns;
-        if (rst) wire_valid_q <= 1'b0;
     end
 
 `ifdef HNIC_CHECKS
+    wire look = !rst && take && !pad_valid;
     always @(posedge clk) begin
-        if (!rst && take && !pad_valid) begin
+        if (look) begin
             $display("CHECK %m: a word is missing within a frame");
             $finish;
         end

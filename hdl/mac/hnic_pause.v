@@ -49,22 +49,26 @@ module hnic_pause #(
     assign hold           = left_q != {QUANTUM_W + 16{1'b0}};
     assign stat_rx_pauses = paused;
 
+    wire awake = rst || in_valid || hold;
+
     always @(posedge clk) begin
-        if (in_valid) begin
-            index_q <= in_last ? 2'd0 : index_q == 2'd3 ? 2'd3 : index_q + 2'd1;
-            case (index_q)
-                2'd0: match_q <= to_us;
-                2'd1: match_q <= match_q && in_data[63:32] == PAUSE;
-                2'd2: quanta_q <= {in_data[7:0], in_data[15:8]};
-                default: ;
-            endcase
-        end
-        if (!cfg_pause) left_q <= {QUANTUM_W + 16{1'b0}};
-        else if (paused) left_q <= {quanta_q, {QUANTUM_W{1'b0}}};
-        else if (hold) left_q <= left_q - 1'b1;
-        if (rst) begin
-            index_q <= 2'd0;
-            left_q  <= {QUANTUM_W + 16{1'b0}};
+        if (awake) begin
+            if (in_valid) begin
+                index_q <= in_last ? 2'd0 : index_q == 2'd3 ? 2'd3 : index_q + 2'd1;
+                case (index_q)
+                    2'd0: match_q <= to_us;
+                    2'd1: match_q <= match_q && in_data[63:32] == PAUSE;
+                    2'd2: quanta_q <= {in_data[7:0], in_data[15:8]};
+                    default: ;
+                endcase
+            end
+            if (!cfg_pause) left_q <= {QUANTUM_W + 16{1'b0}};
+            else if (paused) left_q <= {quanta_q, {QUANTUM_W{1'b0}}};
+            else if (hold) left_q <= left_q - 1'b1;
+            if (rst) begin
+                index_q <= 2'd0;
+                left_q  <= {QUANTUM_W + 16{1'b0}};
+            end
         end
     end
 endmodule

@@ -76,34 +76,42 @@ module hnic_rx_frame #(
     wire        ends_held = finish && in_count <= FCS;
 
     wire [31:0] crc_next;
-    wire [63:0] wanted = in_count[3] ? ~64'd0 : ~(~64'd0 << {in_count[2:0], 3'b000});
-    hnic_crc32 u_crc (.crc_in(crc_q), .data(in_data & wanted), .count(in_count), .crc_out(crc_next));
+    reg  [63:0] wanted;
+    always @* begin
+        wanted = 64'd0;  // outside frames the CRC's inputs stand still, for the simulator's sake
+        if (word) wanted = in_count[3] ? in_data : in_data & ~(~64'd0 << {in_count[2:0], 3'b000});
+    end
+    hnic_crc32 u_crc (.crc_in(crc_q), .data(wanted), .count(in_count), .crc_out(crc_next));
     wire        good = fine_q && crc_q == CRC_GOOD;  // a cycle late, to keep the CRC's path short
 
-    always @(posedge clk) begin : frame
-        if (word) begin
-            held_q      <= !finish;
-            held_data_q <= in_data;
-            words_q     <= words_q + 11'd1;
-            crc_q       <= crc_next;
-        end
-        tail_q         <= spill;
-        tail_count_q   <= in_count - FCS;
-        ended_q        <= finish;
-        fine_q         <= finish && !too_long && !short_end && !in_error;
-        wrong_length_q <= wrong_length;
-        if (in_start) begin
-            active_q <= 1'b1;
-            words_q  <= 11'd0;
-            crc_q    <= CRC_INIT;
-        end else if (finish) begin
-            active_q <= 1'b0;
-        end
-        if (rst) begin
-            active_q <= 1'b0;
-            held_q   <= 1'b0;
-            tail_q   <= 1'b0;
-            ended_q  <= 1'b0;
+    wire awake = rst || in_start || status_busy;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            if (word) begin
+                held_q      <= !finish;
+                held_data_q <= in_data;
+                words_q     <= words_q + 11'd1;
+                crc_q       <= crc_next;
+            end
+            tail_q         <= spill;
+            tail_count_q   <= in_count - FCS;
+            ended_q        <= finish;
+            fine_q         <= finish && !too_long && !short_end && !in_error;
+            wrong_length_q <= wrong_length;
+            if (in_start) begin
+                active_q <= 1'b1;
+                words_q  <= 11'd0;
+                crc_q    <= CRC_INIT;
+            end else if (finish) begin
+                active_q <= 1'b0;
+            end
+            if (rst) begin
+                active_q <= 1'b0;
+                held_q   <= 1'b0;
+                tail_q   <= 1'b0;
+                ended_q  <= 1'b0;
+            end
         end
     end
 
@@ -126,42 +134,47 @@ module hnic_rx_frame #(
     assign stat_len_errs = stat_len_errs_q;
     assign status_busy   = active_q || ended_q || out_valid_q || stat_fcs_errs_q || stat_len_errs_q;
 
-    always @(posedge clk) begin : out
-        out_valid_q     <= tail_q || (held_q && word);
-        out_data_q      <= held_data_q;
-        out_count_q     <= tail_q ? tail_count_q : ends_held ? in_count + FCS : 4'd8;
-        out_last_q      <= tail_q || ends_held;
-        out_tail_q      <= tail_q;
-        out_tail_good_q <= good;
-        // A cycle after the start the last word of the frame before has left.
-        start_q <= in_start;
-        if (start_q) begin
-            out_time_q   <= in_time;
-            out_cookie_q <= in_cookie;
-        end
-        stat_fcs_errs_q <= ended_q && !wrong_length_q && !good;
-        stat_len_errs_q <= ended_q && wrong_length_q;
-        if (rst) begin
-            start_q         <= 1'b0;
-            out_valid_q     <= 1'b0;
-            stat_fcs_errs_q <= 1'b0;
-            stat_len_errs_q <= 1'b0;
+    always @(posedge clk) begin
+        if (awake) begin
+            out_valid_q     <= tail_q || (held_q && word);
+            out_data_q      <= held_data_q;
+            out_count_q     <= tail_q ? tail_count_q : ends_held ? in_count + FCS : 4'd8;
+            out_last_q      <= tail_q || ends_held;
+            out_tail_q      <= tail_q;
+            out_tail_good_q <= good;
+            // A cycle after the start the last word of the frame before has left.
+            start_q <= in_start;
+            if (start_q) begin
+                out_time_q   <= in_time;
+                out_cookie_q <= in_cookie;
+            end
+            stat_fcs_errs_q <= ended_q && !wrong_length_q && !good;
+            stat_len_errs_q <= ended_q && wrong_length_q;
+            if (rst) begin
+                start_q         <= 1'b0;
+                out_valid_q     <= 1'b0;
+                stat_fcs_errs_q <= 1'b0;
+                stat_len_errs_q <= 1'b0;
+            end
         end
     end
 
 `ifdef HNIC_CHECKS
+    wire look = (in_start || word) && !rst;
     always @(posedge clk) begin
-        if (!rst && word && !in_end && in_count != 4'd8) begin
-            $display("CHECK %m: a word within a frame is not full");
-            $finish;
-        end
-        if (!rst && in_start && active_q && !word) begin
-            $display("CHECK %m: a frame starts within another");
-            $finish;
-        end
-        if (!rst && in_start && word && (!in_error || spill)) begin
-            $display("CHECK %m: a frame ends well where another starts");
-            $finish;
+        if (look) begin
+            if (word && !in_end && in_count != 4'd8) begin
+                $display("CHECK %m: a word within a frame is not full");
+                $finish;
+            end
+            if (in_start && active_q && !word) begin
+                $display("CHECK %m: a frame starts within another");
+                $finish;
+            end
+            if (in_start && word && (!in_error || spill)) begin
+                $display("CHECK %m: a frame ends well where another starts");
+                $finish;
+            end
         end
     end
 `endif

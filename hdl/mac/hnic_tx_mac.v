@@ -104,40 +104,51 @@ module hnic_tx_mac #(
     );
 
     // The end of a frame, as two words: data, FCS, terminate, idle.
-    wire [127:0] end_fill = {{11{IDLE}}, TERMINATE, ~crc_q} << {count_q, 3'b000};
-    wire [127:0] end_data = end_fill | {64'd0, word_q};
-    wire [15:0]  end_ctrl = 16'hFFF0 << count_q;
+    reg  [127:0] end_data;
+    reg  [15:0]  end_ctrl;
+    always @* begin
+        end_data = {64'd0, word_q};
+        end_ctrl = 16'hFF00;
+        if (last_q) begin
+            end_data = end_data | ({{11{IDLE}}, TERMINATE, ~crc_q} << {count_q, 3'b000});
+            end_ctrl = 16'hFFF0 << count_q;
+        end
+    end
 
-    always @(posedge clk) begin : frame
-        case (state_q)
-            ST_IDLE: if (start) state_q <= ST_DATA;
-            ST_DATA: if (last_q) state_q <= spill ? ST_TAIL : ST_IDLE;
-            ST_TAIL: state_q <= ST_IDLE;
-            default: state_q <= ST_IDLE;
-        endcase
-        if (take) begin
-            word_q  <= pad_data;
-            count_q <= pad_count;
-            last_q  <= pad_last;
-            crc_q   <= crc_next;
-        end
-        wire_valid_q <= start;
-        if (start) begin
-            lane4_q <= start_lane4;
-            words_q <= 13'd0;
-            user_q  <= pad_user;
-        end else if (take) begin
-            words_q <= words_q + 13'd1;
-        end
-        if (wire_valid_q) time_q <= time_ns;
-        if (data_end) begin
-            tail_data_q <= end_data[127:64];
-            tail_ctrl_q <= end_ctrl[15:8];
-            end_lane_q  <= data_end_lane;
-        end
-        if (rst) begin
-            state_q      <= ST_IDLE;
-            wire_valid_q <= 1'b0;
+    wire awake = rst || start || state_q != ST_IDLE || wire_valid_q || held || active_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            case (state_q)
+                ST_IDLE: if (start) state_q <= ST_DATA;
+                ST_DATA: if (last_q) state_q <= spill ? ST_TAIL : ST_IDLE;
+                ST_TAIL: state_q <= ST_IDLE;
+                default: state_q <= ST_IDLE;
+            endcase
+            if (take) begin
+                word_q  <= pad_data;
+                count_q <= pad_count;
+                last_q  <= pad_last;
+                crc_q   <= crc_next;
+            end
+            wire_valid_q <= start;
+            if (start) begin
+                lane4_q <= start_lane4;
+                words_q <= 13'd0;
+                user_q  <= pad_user;
+            end else if (take) begin
+                words_q <= words_q + 13'd1;
+            end
+            if (wire_valid_q) time_q <= time_ns;
+            if (data_end) begin
+                tail_data_q <= end_data[127:64];
+                tail_ctrl_q <= end_ctrl[15:8];
+                end_lane_q  <= data_end_lane;
+            end
+            if (rst) begin
+                state_q      <= ST_IDLE;
+                wire_valid_q <= 1'b0;
+            end
         end
     end
 
@@ -153,8 +164,8 @@ module hnic_tx_mac #(
                 ctrl_d = 8'h01;
             end
             ST_DATA: begin
-                data_d = last_q ? end_data[63:0] : word_q;
-                ctrl_d = last_q ? end_ctrl[7:0] : 8'h00;
+                data_d = end_data[63:0];
+                ctrl_d = end_ctrl[7:0];
             end
             ST_TAIL: begin
                 data_d = tail_data_q;
@@ -178,30 +189,35 @@ module hnic_tx_mac #(
     assign xgmii_txc   = txc_q;
     assign status_busy = state_q != ST_IDLE || in_valid || pad_valid || gap_busy || held || active_q;
 
-    always @(posedge clk) begin : out
-        txd_q       <= shift || held ? {data_d[31:0], held_data_q} : data_d;
-        txc_q       <= shift || held ? {ctrl_d[3:0], held_ctrl_q} : ctrl_d;
-        held_data_q <= shift ? data_d[63:32] : IDLES[31:0];
-        held_ctrl_q <= shift ? ctrl_d[7:4] : 4'hF;
-        active_q    <= state_q != ST_IDLE || start || held;
-        if (rst) begin
-            txd_q       <= IDLES;
-            txc_q       <= 8'hFF;
-            held_data_q <= IDLES[31:0];
-            held_ctrl_q <= 4'hF;
-            active_q    <= 1'b0;
+    always @(posedge clk) begin
+        if (awake) begin
+            txd_q       <= shift || held ? {data_d[31:0], held_data_q} : data_d;
+            txc_q       <= shift || held ? {ctrl_d[3:0], held_ctrl_q} : ctrl_d;
+            held_data_q <= shift ? data_d[63:32] : IDLES[31:0];
+            held_ctrl_q <= shift ? ctrl_d[7:4] : 4'hF;
+            active_q    <= state_q != ST_IDLE || start || held;
+            if (rst) begin
+                txd_q       <= IDLES;
+                txc_q       <= 8'hFF;
+                held_data_q <= IDLES[31:0];
+                held_ctrl_q <= 4'hF;
+                active_q    <= 1'b0;
+            end
         end
     end
 
 `ifdef HNIC_CHECKS
+    wire look = (start || state_q != ST_IDLE) && !rst;
     always @(posedge clk) begin
-        if (!rst && state_q == ST_DATA && !last_q && !pad_valid) begin
-            $display("CHECK %m: a word is missing within a frame");
-            $finish;
-        end
-        if (!rst && start && start_lane0 && held) begin
-            $display("CHECK %m: a frame starts over the end of another");
-            $finish;
+        if (look) begin
+            if (state_q == ST_DATA && !last_q && !pad_valid) begin
+                $display("CHECK %m: a word is missing within a frame");
+                $finish;
+            end
+            if (start && start_lane0 && held) begin
+                $display("CHECK %m: a frame starts over the end of another");
+                $finish;
+            end
         end
     end
 `endif

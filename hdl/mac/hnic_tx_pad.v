@@ -55,26 +55,30 @@ module hnic_tx_pad #(
     assign out_last  = last_q;
     assign out_user  = user_q;
 
+    wire awake = rst || in_valid || valid_q || padding_q;
+
     always @(posedge clk) begin
-        if (move) valid_q <= in_valid || padding_q;
-        if (take) begin
-            data_q    <= in_data & wanted;
-            count_q   <= early ? 4'd8 : short_end ? MIN_COUNT : in_count;
-            last_q    <= in_last && !early;
-            user_q    <= in_user;
-            padding_q <= in_last && early;
-            index_q   <= in_last && !early ? 4'd0 : index_next;
-        end else if (padding_q && move) begin
-            data_q    <= 64'd0;
-            count_q   <= at_min ? MIN_COUNT : 4'd8;
-            last_q    <= at_min;
-            padding_q <= !at_min;
-            index_q   <= at_min ? 4'd0 : index_next;
-        end
-        if (rst) begin
-            valid_q   <= 1'b0;
-            padding_q <= 1'b0;
-            index_q   <= 4'd0;
+        if (awake) begin
+            if (move) valid_q <= in_valid || padding_q;
+            if (take) begin
+                data_q    <= in_data & wanted;
+                count_q   <= early ? 4'd8 : short_end ? MIN_COUNT : in_count;
+                last_q    <= in_last && !early;
+                user_q    <= in_user;
+                padding_q <= in_last && early;
+                index_q   <= in_last && !early ? 4'd0 : index_next;
+            end else if (padding_q && move) begin
+                data_q    <= 64'd0;
+                count_q   <= at_min ? MIN_COUNT : 4'd8;
+                last_q    <= at_min;
+                padding_q <= !at_min;
+                index_q   <= at_min ? 4'd0 : index_next;
+            end
+            if (rst) begin
+                valid_q   <= 1'b0;
+                padding_q <= 1'b0;
+                index_q   <= 4'd0;
+            end
         end
     end
 endmodule

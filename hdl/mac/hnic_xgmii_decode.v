@@ -71,6 +71,9 @@ module hnic_xgmii_decode #(
     reg [63:0]         time_q;
     reg [COOKIE_W-1:0] cookie_q;
     reg                busy_q;  // the last word was not all idle
+    reg                late_q;  // nor was the one before
+
+    wire quiet = xgmii_rxd == IDLES && xgmii_rxc == 8'hFF;
 
     assign out_start   = start_q;
     assign out_time    = time_q;
@@ -81,24 +84,30 @@ module hnic_xgmii_decode #(
     assign out_error   = error_q;
     assign status_busy = busy_q;
 
+    wire awake = rst || !quiet || busy_q || late_q;
+
     always @(posedge clk) begin
-        upper_data_q <= xgmii_rxd[63:32];
-        upper_ctrl_q <= xgmii_rxc[7:4];
-        // With two start characters in a word the first one cannot be right.
-        if (start_lane0 || start_lane4) begin
-            lane4_q  <= start_lane4;
-            time_q   <= time_ns;
-            cookie_q <= s_wire_cookie;
-        end
-        start_q <= data == PREAMBLE && ctrl == 8'h01;
-        data_q  <= data;
-        count_q <= count_d;
-        error_q <= error_d;
-        busy_q  <= xgmii_rxd != IDLES || xgmii_rxc != 8'hFF;
-        if (rst) begin
-            lane4_q <= 1'b0;
-            start_q <= 1'b0;
-            busy_q  <= 1'b0;
+        if (awake) begin
+            upper_data_q <= xgmii_rxd[63:32];
+            upper_ctrl_q <= xgmii_rxc[7:4];
+            // With two start characters in a word the first one cannot be right.
+            if (start_lane0 || start_lane4) begin
+                lane4_q  <= start_lane4;
+                time_q   <= time_ns;
+                cookie_q <= s_wire_cookie;
+            end
+            start_q <= data == PREAMBLE && ctrl == 8'h01;
+            data_q  <= data;
+            count_q <= count_d;
+            error_q <= error_d;
+            busy_q  <= !quiet;
+            late_q  <= busy_q;
+            if (rst) begin
+                lane4_q <= 1'b0;
+                start_q <= 1'b0;
+                busy_q  <= 1'b0;
+                late_q  <= 1'b0;
+            end
         end
     end
 endmodule

@@ -36,17 +36,21 @@ module hnic_xgmii_gap (
     assign start_lane4 = wait_q == 10'd4;
     assign status_busy = wait_q != 10'd0;
 
+    wire awake = rst || frame_end || status_busy || owed_q != 2'd0;
+
     always @(posedge clk) begin
-        if (frame_end) begin
-            wait_q <= rounded + (lane4 ? 10'd4 : 10'd0) - 10'd8;
-            owed_q <= owed;
-        end else if (idle) begin
-            wait_q <= wait_q >= 10'd8 ? wait_q - 10'd8 : 10'd0;
-            if (wait_q == 10'd0) owed_q <= 2'd0;  // a longer gap pays everything back
-        end
-        if (rst) begin
-            wait_q <= 10'd0;
-            owed_q <= 2'd0;
+        if (awake) begin
+            if (frame_end) begin
+                wait_q <= rounded + (lane4 ? 10'd4 : 10'd0) - 10'd8;
+                owed_q <= owed;
+            end else if (idle) begin
+                wait_q <= wait_q >= 10'd8 ? wait_q - 10'd8 : 10'd0;
+                if (wait_q == 10'd0) owed_q <= 2'd0;  // a longer gap pays everything back
+            end
+            if (rst) begin
+                wait_q <= 10'd0;
+                owed_q <= 2'd0;
+            end
         end
     end
 endmodule

@@ -55,15 +55,20 @@ module hnic_csum #(
     wire [15:0]       skip = in_start - in_pos;  // meaningful when in_start > in_pos
     wire              ahead = in_start >= in_pos + WORD;
     wire              starts = in_start > in_pos;
-    wire [DATA_W-1:0] from_start = ahead ? {DATA_W{1'b0}}
-                                 : starts ? {DATA_W{1'b1}} << {skip[OFF_W-1:0], 3'b000} : {DATA_W{1'b1}};
-    wire [DATA_W-1:0] behind_frame = {DATA_W{1'b1}} << {in_count, 3'b000};
     wire [15:0]       upto = in_end - in_pos;    // meaningful when in_end > in_pos
     wire              behind = in_end <= in_pos;
-    wire              ends = !behind && upto < WORD;
-    wire [DATA_W-1:0] from_end = in_to_end ? {DATA_W{1'b0}}
-                               : behind ? {DATA_W{1'b1}}
-                               : ends ? {DATA_W{1'b1}} << {upto[OFF_W-1:0], 3'b000} : {DATA_W{1'b0}};
+    reg  [DATA_W-1:0] chosen;
+
+    // Most words are whole; the wide masks are for the others only, for the simulator's sake.
+    always @* begin
+        chosen = in_data;
+        if (starts) chosen = ahead ? {DATA_W{1'b0}} : chosen & ({DATA_W{1'b1}} << {skip[OFF_W-1:0], 3'b000});
+        if (in_count != WORD[COUNT_W-1:0]) chosen = chosen & ~({DATA_W{1'b1}} << {in_count, 3'b000});
+        if (!in_to_end) begin
+            if (behind) chosen = {DATA_W{1'b0}};
+            else if (upto < WORD) chosen = chosen & ~({DATA_W{1'b1}} << {upto[OFF_W-1:0], 3'b000});
+        end
+    end
 
     // ---- add: one word ----
     reg               add_valid_q, add_last_q, add_odd_q;
@@ -112,41 +117,45 @@ module hnic_csum #(
     assign out_csum  = fold_csum_q;
     assign out_user  = fold_user_q;
 
-    always @(posedge clk) begin : pipeline
-        mask_valid_q <= in_valid;
-        if (in_valid) begin
-            mask_data_q <= in_data & from_start & ~behind_frame & ~from_end;
-            mask_add_q  <= !in_last ? 16'd0 : in_start[0] ? in_add : {in_add[7:0], in_add[15:8]};
-            mask_last_q <= in_last;
-            mask_odd_q  <= in_start[0];
-            mask_user_q <= in_user;
-        end
-        add_valid_q <= mask_valid_q;
-        if (mask_valid_q) begin
-            add_sum_q  <= add_pairs(mask_data_q);
-            add_add_q  <= mask_add_q;
-            add_last_q <= mask_last_q;
-            add_odd_q  <= mask_odd_q;
-            add_user_q <= mask_user_q;
-        end
-        acc_valid_q <= add_valid_q && add_last_q;
-        if (add_valid_q) begin
-            acc_q      <= add_last_q ? 32'd0 : acc;
-            acc_sum_q  <= acc;
-            acc_odd_q  <= add_odd_q;
-            acc_user_q <= add_user_q;
-        end
-        fold_valid_q <= acc_valid_q;
-        if (acc_valid_q) begin
-            fold_csum_q <= finish(acc_sum_q, acc_odd_q);
-            fold_user_q <= acc_user_q;
-        end
-        if (rst) begin
-            mask_valid_q <= 1'b0;
-            add_valid_q  <= 1'b0;
-            acc_valid_q  <= 1'b0;
-            fold_valid_q <= 1'b0;
-            acc_q        <= 32'd0;
+    wire awake = rst || in_valid || mask_valid_q || add_valid_q || acc_valid_q || fold_valid_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            mask_valid_q <= in_valid;
+            if (in_valid) begin
+                mask_data_q <= chosen;
+                mask_add_q  <= !in_last ? 16'd0 : in_start[0] ? in_add : {in_add[7:0], in_add[15:8]};
+                mask_last_q <= in_last;
+                mask_odd_q  <= in_start[0];
+                mask_user_q <= in_user;
+            end
+            add_valid_q <= mask_valid_q;
+            if (mask_valid_q) begin
+                add_sum_q  <= add_pairs(mask_data_q);
+                add_add_q  <= mask_add_q;
+                add_last_q <= mask_last_q;
+                add_odd_q  <= mask_odd_q;
+                add_user_q <= mask_user_q;
+            end
+            acc_valid_q <= add_valid_q && add_last_q;
+            if (add_valid_q) begin
+                acc_q      <= add_last_q ? 32'd0 : acc;
+                acc_sum_q  <= acc;
+                acc_odd_q  <= add_odd_q;
+                acc_user_q <= add_user_q;
+            end
+            fold_valid_q <= acc_valid_q;
+            if (acc_valid_q) begin
+                fold_csum_q <= finish(acc_sum_q, acc_odd_q);
+                fold_user_q <= acc_user_q;
+            end
+            if (rst) begin
+                mask_valid_q <= 1'b0;
+                add_valid_q  <= 1'b0;
+                acc_valid_q  <= 1'b0;
+                fold_valid_q <= 1'b0;
+                acc_q        <= 32'd0;
+            end
         end
     end
 

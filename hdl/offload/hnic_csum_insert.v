@@ -64,15 +64,19 @@ module hnic_csum_insert #(
     assign out_last  = last_q;
     assign out_user  = user_q;
 
+    wire awake = rst || in_valid || valid_q;
+
     always @(posedge clk) begin
-        if (in_ready) valid_q <= in_valid;
-        if (in_valid && in_ready) begin
-            data_q  <= with_both;
-            count_q <= in_count;
-            last_q  <= in_last;
-            user_q  <= in_user;
+        if (awake) begin
+            if (in_ready) valid_q <= in_valid;
+            if (in_valid && in_ready) begin
+                data_q  <= with_both;
+                count_q <= in_count;
+                last_q  <= in_last;
+                user_q  <= in_user;
+            end
+            if (rst) valid_q <= 1'b0;
         end
-        if (rst) valid_q <= 1'b0;
     end
 endmodule
 

@@ -31,11 +31,23 @@ module hnic_patch #(
     localparam WIDE = DATA_W + 8 * BYTES;
 
     wire [15:0]      place = pos + BACK[15:0] - in_pos;  // 0: the field's last byte is the word's first
-    wire             touches = place < REACH[15:0];
-    wire [WIDE-1:0]  wide_mask = {{DATA_W{1'b0}}, mask & {8 * BYTES{touches}}} << {place[PLACE_W-1:0], 3'b000};
-    wire [WIDE-1:0]  wide_value = {{DATA_W{1'b0}}, value & mask & {8 * BYTES{touches}}} << {place[PLACE_W-1:0], 3'b000};
+    wire             touches = place < REACH[15:0] && |mask;
+    reg  [WIDE-1:0]  wide_mask, wide_value;
+    reg  [DATA_W-1:0] patched;
 
-    assign out_data = (in_data & ~wide_mask[8*(BYTES-1) +: DATA_W]) | wide_value[8*(BYTES-1) +: DATA_W];
+    // The wide shifts only for words that the field touches: that costs the circuit nothing and the simulator little.
+    always @* begin
+        wide_mask  = {WIDE{1'b0}};
+        wide_value = {WIDE{1'b0}};
+        patched    = in_data;
+        if (touches) begin
+            wide_mask  = {{DATA_W{1'b0}}, mask} << {place[PLACE_W-1:0], 3'b000};
+            wide_value = {{DATA_W{1'b0}}, value & mask} << {place[PLACE_W-1:0], 3'b000};
+            patched    = (in_data & ~wide_mask[8*(BYTES-1) +: DATA_W]) | wide_value[8*(BYTES-1) +: DATA_W];
+        end
+    end
+
+    assign out_data = patched;
 
     wire unused = &{1'b0, wide_mask, wide_value};
 endmodule

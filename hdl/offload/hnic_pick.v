@@ -30,10 +30,15 @@ module hnic_pick #(
 
     wire [15:0]     place = pos + BACK[15:0] - in_pos;  // 0: the field's last byte is the word's first
     wire            touches = place < REACH[15:0];
-    wire [WIDE-1:0] around = {{16 * BYTES{1'b0}}, in_data} << (8 * (BYTES - 1));
-    wire [WIDE-1:0] turned = around >> {place[PLACE_W-1:0], 3'b000};
+    reg  [WIDE-1:0] turned;
 
-    assign part = turned[8*BYTES-1:0] & {8 * BYTES{touches}};
+    // The wide shift only for words that the field touches: that costs the circuit nothing and the simulator little.
+    always @* begin
+        turned = {WIDE{1'b0}};
+        if (touches) turned = ({{16 * BYTES{1'b0}}, in_data} << (8 * (BYTES - 1))) >> {place[PLACE_W-1:0], 3'b000};
+    end
+
+    assign part = turned[8*BYTES-1:0];
 
     wire unused = &{1'b0, turned};
 endmodule

@@ -62,26 +62,33 @@ module hnic_tso_header #(
     hnic_pick #(.DATA_W(DATA_W), .BYTES(4)) u_seq (.in_data(in_data), .in_pos(in_pos), .pos(in_seq_pos), .part(seq_part));
     hnic_pick #(.DATA_W(DATA_W), .BYTES(2)) u_id (.in_data(in_data), .in_pos(in_pos), .pos(in_id_pos), .part(id_part));
 
+    wire awake = rst || keep || rd_step || rd_restart || taken || passed;
+
     always @(posedge clk) begin
-        if (keep && in_pos[15:OFF_W+ADDR_W] == {16 - OFF_W - ADDR_W{1'b0}}) mem[in_pos[OFF_W +: ADDR_W]] <= in_data;
-        if (keep) begin
-            seq_q <= seq_part | (starts ? 32'd0 : seq_q);
-            id_q  <= id_part | (starts ? 16'd0 : id_q);
-        end
-        if (rd_step) rd_index_q <= rd_index_q + 1'b1;
-        else if (rd_restart) rd_index_q <= {ADDR_W{1'b0}};
-        if (taken != passed) under_way_q <= taken ? under_way_q + 3'd1 : under_way_q - 3'd1;
-        if (rst) begin
-            rd_index_q  <= {ADDR_W{1'b0}};
-            under_way_q <= 3'd0;
+        if (awake) begin
+            if (keep && in_pos[15:OFF_W+ADDR_W] == {16 - OFF_W - ADDR_W{1'b0}}) mem[in_pos[OFF_W +: ADDR_W]] <= in_data;
+            if (keep) begin
+                seq_q <= seq_part | (starts ? 32'd0 : seq_q);
+                id_q  <= id_part | (starts ? 16'd0 : id_q);
+            end
+            if (rd_step) rd_index_q <= rd_index_q + 1'b1;
+            else if (rd_restart) rd_index_q <= {ADDR_W{1'b0}};
+            if (taken != passed) under_way_q <= taken ? under_way_q + 3'd1 : under_way_q - 3'd1;
+            if (rst) begin
+                rd_index_q  <= {ADDR_W{1'b0}};
+                under_way_q <= 3'd0;
+            end
         end
     end
 
 `ifdef HNIC_CHECKS
+    wire look = taken != passed && !rst;
     always @(posedge clk) begin
-        if (!rst && ((taken && !passed && under_way_q == 3'd7) || (passed && !taken && under_way_q == 3'd0))) begin
-            $display("CHECK %m: more or fewer frames passed than were taken");
-            $finish;
+        if (look) begin
+            if (under_way_q == (taken ? 3'd7 : 3'd0)) begin
+                $display("CHECK %m: more or fewer frames passed than were taken");
+                $finish;
+            end
         end
     end
 `endif

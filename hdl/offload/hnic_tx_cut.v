@@ -149,28 +149,32 @@ module hnic_tx_cut #(
 
     assign seg_ready = pieces_ready && frames_ready && seg_done;
 
-    always @(posedge clk) begin : progress
-        if (step) begin
-            inside_q <= !packet_done;
-            cut_q    <= !seg_done;
-            addr_q   <= memory ? addr + {47'd0, bytes} : addr;
-            left_q   <= memory ? left - bytes : left;
-            header_q <= frame_done && !packet_done;
-            tagged_q <= tag || (inside_q && tagged_q);
-            to_tag_q <= memory ? to_tag - bytes : to_tag;
-            room_q   <= frame_done ? {1'b0, mss} : memory ? room - bytes : room;
-            len_q    <= frame_done ? 16'd0 : len;
-            number_q <= packet_done ? 16'd0 : frame_done ? number_q + 16'd1 : number_q;
-            if (packet_done) before_q <= 17'd0;
-            else if (frame_done) before_q <= before_q + {1'b0, mss};
-        end
-        if (rst) begin
-            inside_q <= 1'b0;
-            cut_q    <= 1'b0;
-            header_q <= 1'b0;
-            len_q    <= 16'd0;
-            number_q <= 16'd0;
-            before_q <= 17'd0;
+    wire awake = rst || step;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            if (step) begin
+                inside_q <= !packet_done;
+                cut_q    <= !seg_done;
+                addr_q   <= memory ? addr + {47'd0, bytes} : addr;
+                left_q   <= memory ? left - bytes : left;
+                header_q <= frame_done && !packet_done;
+                tagged_q <= tag || (inside_q && tagged_q);
+                to_tag_q <= memory ? to_tag - bytes : to_tag;
+                room_q   <= frame_done ? {1'b0, mss} : memory ? room - bytes : room;
+                len_q    <= frame_done ? 16'd0 : len;
+                number_q <= packet_done ? 16'd0 : frame_done ? number_q + 16'd1 : number_q;
+                if (packet_done) before_q <= 17'd0;
+                else if (frame_done) before_q <= before_q + {1'b0, mss};
+            end
+            if (rst) begin
+                inside_q <= 1'b0;
+                cut_q    <= 1'b0;
+                header_q <= 1'b0;
+                len_q    <= 16'd0;
+                number_q <= 16'd0;
+                before_q <= 17'd0;
+            end
         end
     end
 
@@ -208,24 +212,31 @@ module hnic_tx_cut #(
     assign charge_queue = charge_queue_q;
     assign charge_bytes = charge_bytes_q;
 
-    always @(posedge clk) begin : charge
-        charge_valid_q <= put_frame && !bad;
-        charge_queue_q <= seg_queue;
-        charge_bytes_q <= (len < SHORTEST ? SHORTEST : len) + AROUND;
-        if (rst) charge_valid_q <= 1'b0;
+    wire charging = rst || put_frame || charge_valid_q;
+
+    always @(posedge clk) begin
+        if (charging) begin
+            charge_valid_q <= put_frame && !bad;
+            charge_queue_q <= seg_queue;
+            charge_bytes_q <= (len < SHORTEST ? SHORTEST : len) + AROUND;
+            if (rst) charge_valid_q <= 1'b0;
+        end
     end
 
     wire unused = &{1'b0, seg_sop, seg_first, whose};
 
 `ifdef HNIC_CHECKS
+    wire look = seg_valid && !rst;
     always @(posedge clk) begin
-        if (!rst && seg_valid && !cut_q && !header_q && seg_first == inside_q) begin
-            $display("CHECK %m: the first segment of a packet is missing, or there are two");
-            $finish;
-        end
-        if (!rst && step && memory && bytes == 17'd0) begin
-            $display("CHECK %m: a segment or a MSS of 0 bytes");
-            $finish;
+        if (look) begin
+            if (!cut_q && !header_q && seg_first == inside_q) begin
+                $display("CHECK %m: the first segment of a packet is missing, or there are two");
+                $finish;
+            end
+            if (step && memory && bytes == 17'd0) begin
+                $display("CHECK %m: a segment or a MSS of 0 bytes");
+                $finish;
+            end
         end
     end
 `endif

@@ -95,33 +95,37 @@ module hnic_tx_edit #(
 
     hnic_pick #(.DATA_W(DATA_W), .BYTES(1)) u_version (.in_data(in_data), .in_pos(pos_q), .pos(frame_l3), .part(version_part));
 
-    always @(posedge clk) begin : work_out
-        if (a_ready) a_valid_q <= accept;
-        if (accept) begin
-            pos_q           <= in_last ? 16'd0 : pos_q + WORD;
-            a_data_q        <= in_data;
-            a_count_q       <= in_count;
-            a_last_q        <= in_last;
-            a_error_q       <= in_error;
-            a_error_index_q <= in_error_index;
-            a_pos_q         <= pos_q;
-            a_version_q     <= version_part | (pos_q == 16'd0 ? 8'd0 : a_version_q);
-            a_tso_q         <= frame_tso;
-            a_first_q       <= frame_first;
-            a_end_q         <= frame_end;
-            a_ipv4_q        <= frame_ipv4;
-            a_ipcsum_q      <= frame_ipcsum;
-            a_l3_q          <= frame_l3;
-            a_l4_q          <= frame_l4;
-            a_l4_len_q      <= frame_tso ? frame_len - frame_l4 : 16'd0;
-            a_net_len_q     <= frame_ipv4 ? behind_l3 : behind_l3 - IPV6_HEADER;
-            a_id_q          <= id + frame_number;
-            a_seq_q         <= seq + {15'd0, frame_before};
-            a_user_q        <= frame_user;
-        end
-        if (rst) begin
-            a_valid_q <= 1'b0;
-            pos_q     <= 16'd0;
+    wire awake = rst || accept || a_valid_q || b_valid_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            if (a_ready) a_valid_q <= accept;
+            if (accept) begin
+                pos_q           <= in_last ? 16'd0 : pos_q + WORD;
+                a_data_q        <= in_data;
+                a_count_q       <= in_count;
+                a_last_q        <= in_last;
+                a_error_q       <= in_error;
+                a_error_index_q <= in_error_index;
+                a_pos_q         <= pos_q;
+                a_version_q     <= version_part | (pos_q == 16'd0 ? 8'd0 : a_version_q);
+                a_tso_q         <= frame_tso;
+                a_first_q       <= frame_first;
+                a_end_q         <= frame_end;
+                a_ipv4_q        <= frame_ipv4;
+                a_ipcsum_q      <= frame_ipcsum;
+                a_l3_q          <= frame_l3;
+                a_l4_q          <= frame_l4;
+                a_l4_len_q      <= frame_tso ? frame_len - frame_l4 : 16'd0;
+                a_net_len_q     <= frame_ipv4 ? behind_l3 : behind_l3 - IPV6_HEADER;
+                a_id_q          <= id + frame_number;
+                a_seq_q         <= seq + {15'd0, frame_before};
+                a_user_q        <= frame_user;
+            end
+            if (rst) begin
+                a_valid_q <= 1'b0;
+                pos_q     <= 16'd0;
+            end
         end
     end
 
@@ -165,21 +169,23 @@ module hnic_tx_edit #(
     assign out_l4_len      = b_l4_len_q;
     assign out_user        = b_user_q;
 
-    always @(posedge clk) begin : put_in
-        if (b_ready) b_valid_q <= a_valid_q;
-        if (a_valid_q && b_ready) begin
-            b_data_q        <= with_tcp;
-            b_count_q       <= a_count_q;
-            b_last_q        <= a_last_q;
-            b_error_q       <= a_error_q;
-            b_error_index_q <= a_error_index_q;
-            b_l3_q          <= a_l3_q;
-            b_l3_end_q      <= a_l3_q + {10'd0, a_version_q[3:0], 2'b00};
-            b_l4_q          <= a_l4_q;
-            b_l4_len_q      <= a_l4_len_q;
-            b_user_q        <= a_user_q;
+    always @(posedge clk) begin
+        if (awake) begin
+            if (b_ready) b_valid_q <= a_valid_q;
+            if (a_valid_q && b_ready) begin
+                b_data_q        <= with_tcp;
+                b_count_q       <= a_count_q;
+                b_last_q        <= a_last_q;
+                b_error_q       <= a_error_q;
+                b_error_index_q <= a_error_index_q;
+                b_l3_q          <= a_l3_q;
+                b_l3_end_q      <= a_l3_q + {10'd0, a_version_q[3:0], 2'b00};
+                b_l4_q          <= a_l4_q;
+                b_l4_len_q      <= a_l4_len_q;
+                b_user_q        <= a_user_q;
+            end
+            if (rst) b_valid_q <= 1'b0;
         end
-        if (rst) b_valid_q <= 1'b0;
     end
 
     wire unused = &{1'b0, a_version_q[7:4]};

@@ -90,24 +90,28 @@ module hnic_cpl_writer #(
 
     hnic_arb #(.N(2)) u_arb (.clk(clk), .rst(rst), .request({rx_valid, tx_valid}), .advance(free), .grant(grant));
 
+    wire awake = rst || accept || aw_valid_q || w_valid_q;
+
     always @(posedge clk) begin
-        if (aw_ready) aw_valid_q <= 1'b0;
-        if (w_valid_q && w_ready) begin
-            w_valid_q <= !w_end;
-            left_q    <= left_q - 2'd1;
-            record_q  <= record_q >> RX_PART;
-        end
-        if (accept) begin
-            aw_valid_q <= 1'b1;
-            w_valid_q  <= 1'b1;
-            addr_q     <= addr[ADDR_W-1:0];
-            is_rx_q    <= from_rx;
-            record_q   <= from_rx ? rx_record : {{RX_W - TX_W{1'b0}}, tx_record};
-            left_q     <= from_rx ? RX_LEN[1:0] : TX_LEN[1:0];
-        end
-        if (rst) begin
-            aw_valid_q <= 1'b0;
-            w_valid_q  <= 1'b0;
+        if (awake) begin
+            if (aw_ready) aw_valid_q <= 1'b0;
+            if (w_valid_q && w_ready) begin
+                w_valid_q <= !w_end;
+                left_q    <= left_q - 2'd1;
+                record_q  <= record_q >> RX_PART;
+            end
+            if (accept) begin
+                aw_valid_q <= 1'b1;
+                w_valid_q  <= 1'b1;
+                addr_q     <= addr[ADDR_W-1:0];
+                is_rx_q    <= from_rx;
+                record_q   <= from_rx ? rx_record : {{RX_W - TX_W{1'b0}}, tx_record};
+                left_q     <= from_rx ? RX_LEN[1:0] : TX_LEN[1:0];
+            end
+            if (rst) begin
+                aw_valid_q <= 1'b0;
+                w_valid_q  <= 1'b0;
+            end
         end
     end
 
@@ -152,14 +156,17 @@ module hnic_cpl_writer #(
     wire unused = &{1'b0, addr, whose_valid};
 
 `ifdef HNIC_CHECKS
+    wire look = (b_valid || aw_valid_q) && !rst;
     always @(posedge clk) begin
-        if (!rst && b_valid && !whose_valid) begin
-            $display("CHECK %m: an answer that nobody waits for");
-            $finish;
-        end
-        if (!rst && aw_valid_q && (addr_q[3:0] != 4'd0 || (is_rx_q && addr_q[4]))) begin
-            $display("CHECK %m: a record is not at a multiple of its size");
-            $finish;
+        if (look) begin
+            if (b_valid && !whose_valid) begin
+                $display("CHECK %m: an answer that nobody waits for");
+                $finish;
+            end
+            if (aw_valid_q && (addr_q[3:0] != 4'd0 || (is_rx_q && addr_q[4]))) begin
+                $display("CHECK %m: a record is not at a multiple of its size");
+                $finish;
+            end
         end
     end
 `endif

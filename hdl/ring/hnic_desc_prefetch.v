@@ -121,7 +121,7 @@ module hnic_desc_prefetch #(
     reg [7:0]         pick_count;
     reg [15:0]        pick_index;
     integer q;
-    always @* begin : pick
+    always @* begin
         pick_queue = {QUEUE_W{1'b0}};
         pick_addr  = 64'd0;
         pick_count = 8'd0;
@@ -151,16 +151,20 @@ module hnic_desc_prefetch #(
     assign ar_len   = ar_len_q;
     assign ar_bytes = ar_bytes_q;
 
-    always @(posedge clk) begin : addresses
-        if (accept) begin
-            ar_valid_q <= 1'b1;
-            ar_addr_q  <= pick_addr[ADDR_W-1:0];
-            ar_bytes_q <= bytes;
-            ar_len_q   <= beats[7:0] - 8'd1;
-        end else if (ar_ready) begin
-            ar_valid_q <= 1'b0;
+    wire asking = rst || accept || ar_valid_q;
+
+    always @(posedge clk) begin
+        if (asking) begin
+            if (accept) begin
+                ar_valid_q <= 1'b1;
+                ar_addr_q  <= pick_addr[ADDR_W-1:0];
+                ar_bytes_q <= bytes;
+                ar_len_q   <= beats[7:0] - 8'd1;
+            end else if (ar_ready) begin
+                ar_valid_q <= 1'b0;
+            end
+            if (rst) ar_valid_q <= 1'b0;
         end
-        if (rst) ar_valid_q <= 1'b0;
     end
 
     // ---- what was asked for, and what came ----
@@ -191,13 +195,17 @@ module hnic_desc_prefetch #(
     assign burst_done    = store && came == left;
     assign fetched_count = came;
 
-    always @(posedge clk) begin : progress
-        if (store) begin
-            inside_q <= !burst_done;
-            index_q  <= index + {8'd0, came};
-            left_q   <= left - came;
+    wire storing = rst || store;
+
+    always @(posedge clk) begin
+        if (storing) begin
+            if (store) begin
+                inside_q <= !burst_done;
+                index_q  <= index + {8'd0, came};
+                left_q   <= left - came;
+            end
+            if (rst) inside_q <= 1'b0;
         end
-        if (rst) inside_q <= 1'b0;
     end
 
     genvar g;
@@ -217,27 +225,26 @@ module hnic_desc_prefetch #(
     generate
         if (PARTS > 1) begin : gen_parts
             localparam [31:0] LAST_PART = PARTS - 1;
-            reg [DESC_W-DATA_W-1:0] parts_q;  // beats before the last
-            reg [1:0]               part_q;
-            reg                     error_q;
+            reg  [DESC_W-DATA_W-1:0] parts_q;  // beats before the last
+            wire [DESC_W-DATA_W-1:0] earlier;  // with this one
+            reg  [1:0]               part_q;
+            reg                      error_q;
             assign complete = part_q == LAST_PART[1:0];
             assign error    = r_error || error_q;
             assign word     = {error, r_data, parts_q};
+            wire coming = rst || r_valid;
+
             always @(posedge clk) begin
-                if (r_valid) begin
-                    part_q  <= complete ? 2'd0 : part_q + 2'd1;
-                    error_q <= !complete && error;
-                end
-                if (rst) begin
-                    part_q  <= 2'd0;
-                    error_q <= 1'b0;
+                if (coming) begin
+                    part_q  <= rst || complete ? 2'd0 : part_q + 2'd1;
+                    error_q <= !rst && !complete && error;
+                    if (!complete) parts_q <= earlier;
                 end
             end
             if (PARTS == 2) begin : gen_two
-                always @(posedge clk) if (r_valid) parts_q <= r_data;
+                assign earlier = r_data;
             end else begin : gen_more
-                always @(posedge clk)
-                    if (r_valid && !complete) parts_q <= {r_data, parts_q[DESC_W-DATA_W-1:DATA_W]};
+                assign earlier = {r_data, parts_q[DESC_W-DATA_W-1:DATA_W]};
             end
         end else begin : gen_whole
             assign complete = 1'b1;
@@ -276,7 +283,7 @@ module hnic_desc_prefetch #(
 
     reg [7:0] eops;
     integer k;
-    always @* begin : count_eops
+    always @* begin
         eops = 8'd0;
         for (k = 0; k < PER; k = k + 1) eops = eops + {7'd0, ends[k]};
     end
@@ -286,14 +293,17 @@ module hnic_desc_prefetch #(
 
 `ifdef HNIC_CHECKS
     localparam [31:0] PLACE_MASK = PER - 1;
+    wire look = (r_valid || accept) && !rst;
     always @(posedge clk) begin
-        if (!rst && r_valid && !burst_valid) begin
-            $display("CHECK %m: read data that was not asked for");
-            $finish;
-        end
-        if (!rst && accept && (((pick_addr[15:0] >> DESC_SHIFT) ^ pick_index) & PLACE_MASK[15:0]) != 16'd0) begin
-            $display("CHECK %m: a ring that is not aligned");
-            $finish;
+        if (look) begin
+            if (r_valid && !burst_valid) begin
+                $display("CHECK %m: read data that was not asked for");
+                $finish;
+            end
+            if (accept && (((pick_addr[15:0] >> DESC_SHIFT) ^ pick_index) & PLACE_MASK[15:0]) != 16'd0) begin
+                $display("CHECK %m: a ring that is not aligned");
+                $finish;
+            end
         end
     end
 `endif

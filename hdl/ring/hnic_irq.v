@@ -42,22 +42,26 @@ module hnic_irq (
     assign irq         = irq_q;
     assign status_busy = pending || irq_q || pause_q != 16'd0;
 
+    wire awake = rst || status_busy || arm || (armed_q && !enable) || age_q != 16'd0;  // else nothing changes
+
     always @(posedge clk) begin
-        irq_q <= fire;
-        if (fire || !enable) armed_q <= 1'b0;
-        if (arm && enable) begin
-            armed_q <= 1'b1;
-            index_q <= arm_index;
-        end
-        if (!pending) age_q <= 16'd0;
-        else if (tick && age_q != 16'hFFFF) age_q <= age_q + 16'd1;
-        if (fire) pause_q <= cfg_interval;
-        else if (tick && pause_q != 16'd0) pause_q <= pause_q - 16'd1;
-        if (rst) begin
-            armed_q <= 1'b0;
-            age_q   <= 16'd0;
-            pause_q <= 16'd0;
-            irq_q   <= 1'b0;
+        if (awake) begin
+            irq_q <= fire;
+            if (fire || !enable) armed_q <= 1'b0;
+            if (arm && enable) begin
+                armed_q <= 1'b1;
+                index_q <= arm_index;
+            end
+            if (!pending) age_q <= 16'd0;
+            else if (tick && age_q != 16'hFFFF) age_q <= age_q + 16'd1;
+            if (fire) pause_q <= cfg_interval;
+            else if (tick && pause_q != 16'd0) pause_q <= pause_q - 16'd1;
+            if (rst) begin
+                armed_q <= 1'b0;
+                age_q   <= 16'd0;
+                pause_q <= 16'd0;
+                irq_q   <= 1'b0;
+            end
         end
     end
 endmodule

@@ -167,10 +167,15 @@ module hnic_queue #(
     // ---- the queue's life ----
     wire quiet = !request_q && fetch_q == held_q && packets_q == 16'd0 && writes_q == 16'd0;
     wire drained = quiet && (IS_RX || halted_q || head_q == tail_q);
-    wire clear = !active_q || reset_done;
+    wire stop = !cfg_enable && active_q && drained;
+    wire clear = stop || reset_done;
     wire doorbell_ok = active_q && cfg_enable && !cfg_reset && cpl_size_q >= size_q
                        && (doorbell_tail - tail_q) <= size - (tail_q - head_q);
     wire changing = cfg_enable ? !active_q && !halted_q : active_q;
+    wire resetting = cfg_reset != reset_seen_q;
+    // Nothing below changes without one of these: a queue at rest costs the simulator nothing, and the flip-flops one enable.
+    wire awake = rst || request_q || may_fetch || changing || resetting || doorbell || fetched || take || start || finish || halt
+                 || cpl_issue || cpl_done;
 
     assign fetch_valid        = request_q;
     assign fetch_addr         = addr_q;
@@ -193,99 +198,92 @@ module hnic_queue #(
 
     wire unused = &{1'b0, cpl_lap[15:1]};
 
-    always @(posedge clk) begin : rings
-        if (!active_q) begin
-            base_q     <= cfg_base;
-            cpl_base_q <= cfg_cpl_base;
-            size_q     <= cfg_size;
-            cpl_size_q <= cfg_cpl_size;
-        end
-    end
-
-    always @(posedge clk) begin : fetch
-        if (request_q) begin
-            if (fetch_ready) begin
-                request_q <= 1'b0;
-                fetch_q   <= fetch_q + count_q;
-            end
-        end else if (may_fetch) begin
-            request_q <= 1'b1;
-            addr_q    <= addr;
-            count_q   <= count;
-        end
-        if (fetched) held_q <= held_q + {8'd0, fetched_count};
-        if (take) take_q <= take_q + 1'b1;
-        if (rst || clear) begin
-            fetch_q <= 16'd0;
-            held_q  <= 16'd0;
-            take_q  <= 16'd0;
-        end
-        if (rst) request_q <= 1'b0;
-    end
-
-    always @(posedge clk) begin : indices
-        if (doorbell && doorbell_ok) tail_q <= doorbell_tail;
-        if (cpl_issue) begin
-            head_q <= cpl_issue_head;
-            cpl_q  <= cpl_q + 1'b1;
-        end
-        if (cpl_done && !cpl_error && !cpl_lost_q) cpl_head_q <= cpl_head_q + 1'b1;
-        writes_q  <= writes_q + {15'd0, cpl_issue} - {15'd0, cpl_done};
-        packets_q <= packets_q + {15'd0, start} - {15'd0, finish};
-        if (rst || clear) begin
-            tail_q     <= 16'd0;
-            head_q     <= 16'd0;
-            cpl_q      <= 16'd0;
-            cpl_head_q <= 16'd0;
-        end
-        if (rst) begin
-            writes_q  <= 16'd0;
-            packets_q <= 16'd0;
-        end
-    end
-
-    always @(posedge clk) begin : life
-        if (!halted_q && (halt || (cpl_done && cpl_error))) begin
-            halted_q       <= 1'b1;
-            error_status_q <= halt ? halt_status : `HNIC_STATUS_CPL_ERR;
-            error_index_q  <= halt ? halt_index : cpl_head_q;
-        end
-        if (cpl_done && cpl_error) cpl_lost_q <= 1'b1;
-        if (cfg_enable && !halted_q && !cfg_reset) active_q <= 1'b1;
-        else if (!cfg_enable && drained) active_q <= 1'b0;
-        reset_seen_q <= cfg_reset && (reset_seen_q || reset_done);
-        if (rst || reset_done) begin
-            active_q       <= 1'b0;
-            halted_q       <= 1'b0;
-            cpl_lost_q     <= 1'b0;
-            error_status_q <= `HNIC_STATUS_OK;
-            error_index_q  <= 16'd0;
-        end
-        if (rst) reset_seen_q <= 1'b0;
-    end
-
-`ifdef HNIC_CHECKS
     always @(posedge clk) begin
-        if (!rst && active_q && ((tail_q - head_q) > size || (fetch_q - head_q) > (tail_q - head_q)
-                || (held_q - head_q) > (fetch_q - head_q) || (take_q - head_q) > (held_q - head_q))) begin
-            $display("CHECK %m: head %0d, take %0d, held %0d, fetch %0d, tail %0d are out of order",
-                     head_q, take_q, held_q, fetch_q, tail_q);
-            $finish;
-        end
-        if (!rst && request_q && ({4'd0, addr_q[11:0]} + (count_q << DESC_SHIFT)) > 16'd4096) begin
-            $display("CHECK %m: fetch crosses 4 KiB");
-            $finish;
-        end
-        if (!rst && (fetch_q - take_q) > ROOM) begin
-            $display("CHECK %m: more descriptors than room");
-            $finish;
-        end
-        if (!rst && ((start && !held_valid) || (finish && packets_q == 16'd0) || (cpl_done && writes_q == 16'd0))) begin
-            $display("CHECK %m: a packet or a completion that is not there");
-            $finish;
+        if (awake) begin
+            // rings
+            if (!active_q) begin
+                base_q     <= cfg_base;
+                cpl_base_q <= cfg_cpl_base;
+                size_q     <= cfg_size;
+                cpl_size_q <= cfg_cpl_size;
+            end
+            // indices
+            if (request_q && fetch_ready) fetch_q <= fetch_q + count_q;
+            if (fetched) held_q <= held_q + {8'd0, fetched_count};
+            if (take) take_q <= take_q + 1'b1;
+            if (doorbell && doorbell_ok) tail_q <= doorbell_tail;
+            if (cpl_issue) begin
+                head_q <= cpl_issue_head;
+                cpl_q  <= cpl_q + 1'b1;
+            end
+            if (cpl_done && !cpl_error && !cpl_lost_q) cpl_head_q <= cpl_head_q + 1'b1;
+            if (rst || clear) begin
+                fetch_q    <= 16'd0;
+                held_q     <= 16'd0;
+                take_q     <= 16'd0;
+                tail_q     <= 16'd0;
+                head_q     <= 16'd0;
+                cpl_q      <= 16'd0;
+                cpl_head_q <= 16'd0;
+            end
+            // what is under way
+            if (request_q) request_q <= !fetch_ready;
+            else if (may_fetch) begin
+                request_q <= 1'b1;
+                addr_q    <= addr;
+                count_q   <= count;
+            end
+            if (cpl_issue != cpl_done) writes_q <= cpl_issue ? writes_q + 1'b1 : writes_q - 1'b1;
+            if (start != finish) packets_q <= start ? packets_q + 1'b1 : packets_q - 1'b1;
+            if (rst) begin
+                request_q <= 1'b0;
+                writes_q  <= 16'd0;
+                packets_q <= 16'd0;
+            end
         end
     end
+
+    always @(posedge clk) begin
+        if (awake) begin
+            if (!halted_q && (halt || (cpl_done && cpl_error))) begin
+                halted_q       <= 1'b1;
+                error_status_q <= halt ? halt_status : `HNIC_STATUS_CPL_ERR;
+                error_index_q  <= halt ? halt_index : cpl_head_q;
+            end
+            if (cpl_done && cpl_error) cpl_lost_q <= 1'b1;
+            if (cfg_enable && !halted_q && !cfg_reset) active_q <= 1'b1;
+            else if (stop) active_q <= 1'b0;
+            reset_seen_q <= cfg_reset && (reset_seen_q || reset_done);
+            if (rst || reset_done) begin
+                active_q       <= 1'b0;
+                halted_q       <= 1'b0;
+                cpl_lost_q     <= 1'b0;
+                error_status_q <= `HNIC_STATUS_OK;
+                error_index_q  <= 16'd0;
+            end
+            if (rst) reset_seen_q <= 1'b0;
+`ifdef HNIC_CHECKS
+            if (!rst && active_q && ((tail_q - head_q) > size || (fetch_q - head_q) > (tail_q - head_q)
+                    || (held_q - head_q) > (fetch_q - head_q) || (take_q - head_q) > (held_q - head_q))) begin
+                $display("CHECK %m: head %0d, take %0d, held %0d, fetch %0d, tail %0d are out of order",
+                         head_q, take_q, held_q, fetch_q, tail_q);
+                $finish;
+            end
+            if (!rst && request_q && ({4'd0, addr_q[11:0]} + (count_q << DESC_SHIFT)) > 16'd4096) begin
+                $display("CHECK %m: fetch crosses 4 KiB");
+                $finish;
+            end
+            if (!rst && (fetch_q - take_q) > ROOM) begin
+                $display("CHECK %m: more descriptors than room");
+                $finish;
+            end
+            if (!rst && ((start && !held_valid) || (finish && packets_q == 16'd0) || (cpl_done && writes_q == 16'd0))) begin
+                $display("CHECK %m: a packet or a completion that is not there");
+                $finish;
+            end
 `endif
+        end
+    end
 endmodule
 
 `resetall

@@ -38,23 +38,24 @@ module hnic_tx_bucket (
     assign allowed     = !limited || (!level_q[LEVEL_W-1] && !owed_q);
     assign status_full = !limited || !status_active || level_q == most;
 
-    always @(posedge clk) begin
-        level_q <= !limited || !status_active || $signed(level_d) > $signed(most) ? most : level_d;
-        owed_q  <= (start || (owed_q && !charge)) && status_active;
-        if (rst) begin
-            level_q <= {LEVEL_W{1'b0}};
-            owed_q  <= 1'b0;
-        end
-    end
+    wire awake = rst || level_q != most || start || charge || (owed_q && !status_active);  // else nothing changes
 
-`ifdef HNIC_CHECKS
     always @(posedge clk) begin
-        if (!rst && level_q[LEVEL_W-1 -: 2] == 2'b10) begin
-            $display("CHECK %m: a debt beyond all measure");
-            $finish;
+        if (awake) begin
+            level_q <= !limited || !status_active || $signed(level_d) > $signed(most) ? most : level_d;
+            owed_q  <= (start || (owed_q && !charge)) && status_active;
+            if (rst) begin
+                level_q <= {LEVEL_W{1'b0}};
+                owed_q  <= 1'b0;
+            end
+`ifdef HNIC_CHECKS
+            if (!rst && level_q[LEVEL_W-1 -: 2] == 2'b10) begin
+                $display("CHECK %m: a debt beyond all measure");
+                $finish;
+            end
+`endif
         end
     end
-`endif
 endmodule
 
 `resetall

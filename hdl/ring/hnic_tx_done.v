@@ -94,7 +94,7 @@ module hnic_tx_done #(
 
     assign halt_status   = enter_status;
     assign halt_index    = enter_index;
-    assign stat_tx_drops = pop && dropped;
+    assign stat_tx_drops = issue && dropped;
 
     hnic_fifo #(.WIDTH(1 + QUEUE_W + COOKIE_W + 16 + STATUS_W + 16), .DEPTH(DEPTH)) u_packets (
         .clk(clk), .rst(rst),
@@ -105,8 +105,8 @@ module hnic_tx_done #(
         .level()
     );
 
-    // Never fuller than u_packets: each packet that is sent was entered there.
-    hnic_fifo #(.WIDTH(64), .DEPTH(DEPTH)) u_times (
+    // Twice as deep as u_packets: a packet may be sent while its entry still waits in the slice of the reader (two packets).
+    hnic_fifo #(.WIDTH(64), .DEPTH(2 * DEPTH)) u_times (
         .clk(clk), .rst(rst),
         .wr_valid(sent), .wr_ready(times_ready), .wr_data(sent_time),
         .rd_valid(time_valid), .rd_ready(pop && !dropped), .rd_data(head_time),
@@ -119,11 +119,15 @@ module hnic_tx_done #(
     reg [RECORD_W-1:0] cpl_record_q;
 
     wire [63:0]         timestamp = dropped ? {48'd0, head_index} : head_time;
-    wire [RECORD_W-1:0] record = ({{RECORD_W - COOKIE_W{1'b0}}, head_cookie} << `HNIC_TXC_COOKIE_LSB)
-                               | ({{RECORD_W - 16{1'b0}}, head_next} << `HNIC_TXC_HEAD_LSB)
-                               | ({{RECORD_W - STATUS_W{1'b0}}, head_status} << `HNIC_TXC_STATUS_LSB)
-                               | ({{RECORD_W - 1{1'b0}}, place_phase[head_queue]} << `HNIC_TXC_PHASE_LSB)
-                               | ({{RECORD_W - 64{1'b0}}, timestamp} << `HNIC_TXC_TIMESTAMP_LSB);
+    reg  [RECORD_W-1:0] record;
+    always @* begin
+        record = {RECORD_W{1'b0}};
+        record[`HNIC_TXC_COOKIE_LSB +: COOKIE_W] = head_cookie;
+        record[`HNIC_TXC_HEAD_LSB +: 16] = head_next;
+        record[`HNIC_TXC_STATUS_LSB +: STATUS_W] = head_status;
+        record[`HNIC_TXC_PHASE_LSB] = place_phase[head_queue];
+        record[`HNIC_TXC_TIMESTAMP_LSB +: 64] = timestamp;
+    end
 
     assign room             = (!cpl_valid_q || cpl_ready) && routes_ready;
     assign cpl_valid        = cpl_valid_q;
@@ -131,15 +135,19 @@ module hnic_tx_done #(
     assign cpl_record       = cpl_record_q;
     assign place_issue_head = head_next;
 
+    wire awake = rst || issue || cpl_valid_q;
+
     always @(posedge clk) begin
-        if (issue) begin
-            cpl_valid_q  <= 1'b1;
-            cpl_addr_q   <= place_addr[head_queue*64 +: 64];
-            cpl_record_q <= record;
-        end else if (cpl_ready) begin
-            cpl_valid_q <= 1'b0;
+        if (awake) begin
+            if (issue) begin
+                cpl_valid_q  <= 1'b1;
+                cpl_addr_q   <= place_addr[head_queue*64 +: 64];
+                cpl_record_q <= record;
+            end else if (cpl_ready) begin
+                cpl_valid_q <= 1'b0;
+            end
+            if (rst) cpl_valid_q <= 1'b0;
         end
-        if (rst) cpl_valid_q <= 1'b0;
     end
 
     // ---- whose records are being written ----
@@ -166,14 +174,17 @@ module hnic_tx_done #(
     wire unused = &{1'b0, times_ready, route_valid};
 
 `ifdef HNIC_CHECKS
+    wire look = (sent || cpl_done) && !rst;
     always @(posedge clk) begin
-        if (!rst && sent && !times_ready) begin
-            $display("CHECK %m: more packets sent than entered");
-            $finish;
-        end
-        if (!rst && cpl_done && !route_valid) begin
-            $display("CHECK %m: an answer to a record that is not there");
-            $finish;
+        if (look) begin
+            if (sent && !times_ready) begin
+                $display("CHECK %m: more packets sent than there is room for");
+                $finish;
+            end
+            if (cpl_done && !route_valid) begin
+                $display("CHECK %m: an answer to a record that is not there");
+                $finish;
+            end
         end
     end
 `endif

@@ -165,24 +165,28 @@ module hnic_tx_packet #(
     // What only the data engine and the completion use.
     wire unused = &{1'b0, sop};
 
+    wire awake = rst || desc_valid || valid_q;
+
     always @(posedge clk) begin
-        if (desc_ready) valid_q <= desc_valid;
-        if (fire) begin
-            inside_q <= !desc_last;
-            total_q  <= total;
-            segs_q   <= segs + 6'd1;
-            queue_q  <= desc_queue;
-            addr_q   <= desc_data[`HNIC_TXD_ADDR_LSB +: `HNIC_TXD_ADDR_W];
-            len_q    <= desc_fault ? 17'd0 : len[16:0];
-            index_q  <= desc_index;
-            first_q  <= !inside_q;
-            last_q   <= desc_last;
-            status_q <= status_d;
-            if (!inside_q) sop_q <= desc_error ? {DESC_W{1'b0}} : desc_data;
-        end
-        if (rst) begin
-            inside_q <= 1'b0;
-            valid_q  <= 1'b0;
+        if (awake) begin
+            if (desc_ready) valid_q <= desc_valid;
+            if (fire) begin
+                inside_q <= !desc_last;
+                total_q  <= total;
+                segs_q   <= segs + 6'd1;
+                queue_q  <= desc_queue;
+                addr_q   <= desc_data[`HNIC_TXD_ADDR_LSB +: `HNIC_TXD_ADDR_W];
+                len_q    <= desc_fault ? 17'd0 : len[16:0];
+                index_q  <= desc_index;
+                first_q  <= !inside_q;
+                last_q   <= desc_last;
+                status_q <= status_d;
+                if (!inside_q) sop_q <= desc_error ? {DESC_W{1'b0}} : desc_data;
+            end
+            if (rst) begin
+                inside_q <= 1'b0;
+                valid_q  <= 1'b0;
+            end
         end
     end
 endmodule

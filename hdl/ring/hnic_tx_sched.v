@@ -68,17 +68,29 @@ module hnic_tx_sched #(
     wire [QUEUES-1:0] may_go;
     wire              fire = desc_valid && desc_ready;
 
+    reg  [QUEUES*8-1:0] eops_q;  // ends of packets that are held, of each queue
+    wire [QUEUES-1:0]   whole;   // there is one
+
     genvar g, p;
     generate
         for (g = 0; g < QUEUES; g = g + 1) begin : gen_queue
-            reg [7:0] eops_q;  // ends of packets that are held
-            assign may_go[g] = held_valid[g] && allowed[g] && !stopped_q[g] && (eops_q != 8'd0 || held_end[g]);
-            always @(posedge clk) begin
-                eops_q <= eops_q + (fetched[g] ? fetched_eops : 8'd0) - {7'd0, take[g] && desc_eop};
-                if (rst || !status_active[g]) eops_q <= 8'd0;
-            end
+            assign whole[g]  = eops_q[g*8 +: 8] != 8'd0;
+            assign may_go[g] = held_valid[g] && allowed[g] && !stopped_q[g] && (whole[g] || held_end[g]);
         end
     endgenerate
+
+    integer n;
+    wire ends_move = rst || |fetched || |take || |(whole & ~status_active);
+
+    always @(posedge clk) begin
+        if (ends_move) begin
+            for (n = 0; n < QUEUES; n = n + 1) begin
+                if (rst || !status_active[n]) eops_q[n*8 +: 8] <= 8'd0;
+                else if (fetched[n] || take[n])
+                    eops_q[n*8 +: 8] <= eops_q[n*8 +: 8] + (fetched[n] ? fetched_eops : 8'd0) - {7'd0, take[n] && desc_eop};
+            end
+        end
+    end
 
     // ---- the choice ----
     wire [LEVELS*ARB_N-1:0] grants;
@@ -112,7 +124,7 @@ module hnic_tx_sched #(
     reg [QUEUE_W-1:0] grant_queue;
     reg [15:0]        grant_index;
     integer i;
-    always @* begin : pick
+    always @* begin
         grant       = {ARB_N{1'b0}};
         grant_queue = {QUEUE_W{1'b0}};
         grant_index = 16'd0;
@@ -140,24 +152,29 @@ module hnic_tx_sched #(
     assign desc_index = index_q;
     assign desc_final = ~|(chosen_q & held_more);
 
+    wire stop = |(stopped_q & ~status_active);
+    wire awake = rst || chosen_valid_q || run_q || |may_go || stop;
+
     always @(posedge clk) begin
-        if (choose) begin
-            chosen_valid_q <= |may_go;
-            chosen_q       <= grant[QUEUES-1:0];
-            queue_q        <= grant_queue;
-            index_q        <= grant_index;
-        end
-        if (chosen_valid_q) begin
-            chosen_valid_q <= 1'b0;
-            run_q          <= begins;
-        end
-        if (goes_on) index_q <= index_q + 1'b1;
-        if (fire && desc_last) run_q <= 1'b0;
-        stopped_q <= (stopped_q | (fire && desc_last && desc_fault ? chosen_q : {QUEUES{1'b0}})) & status_active;
-        if (rst) begin
-            chosen_valid_q <= 1'b0;
-            run_q          <= 1'b0;
-            stopped_q      <= {QUEUES{1'b0}};
+        if (awake) begin
+            if (choose) begin
+                chosen_valid_q <= |may_go;
+                chosen_q       <= grant[QUEUES-1:0];
+                queue_q        <= grant_queue;
+                index_q        <= grant_index;
+            end
+            if (chosen_valid_q) begin
+                chosen_valid_q <= 1'b0;
+                run_q          <= begins;
+            end
+            if (goes_on) index_q <= index_q + 1'b1;
+            if (fire && desc_last) run_q <= 1'b0;
+            stopped_q <= (stopped_q | (fire && desc_last && desc_fault ? chosen_q : {QUEUES{1'b0}})) & status_active;
+            if (rst) begin
+                chosen_valid_q <= 1'b0;
+                run_q          <= 1'b0;
+                stopped_q      <= {QUEUES{1'b0}};
+            end
         end
     end
 
@@ -165,9 +182,11 @@ module hnic_tx_sched #(
 
 `ifdef HNIC_CHECKS
     always @(posedge clk) begin
-        if (!rst && goes_on && desc_final) begin
-            $display("CHECK %m: the packet goes on with what is not there");
-            $finish;
+        if (goes_on) begin
+            if (!rst && desc_final) begin
+                $display("CHECK %m: the packet goes on with what is not there");
+                $finish;
+            end
         end
     end
 `endif

@@ -76,22 +76,26 @@ module hnic_rss #(
     assign out_type  = type_q;
     assign out_queue = queue_q;
 
+    wire awake = rst || in_valid || end_valid || end_q || valid_q;
+
     always @(posedge clk) begin
-        if (in_valid) begin
-            if (in_ports) ports_q <= toeplitz(in_data, window);
-            else addr_q <= toeplitz(in_data, window) ^ (in_step == 3'd0 ? 32'd0 : addr_q);
-        end
-        end_q    <= end_valid;
-        end_ip_q <= cfg_rss && (end_v4 || end_v6);
-        end_v4_q <= end_v4;
-        end_l4_q <= end_l4;
-        valid_q  <= end_q;
-        hash_q   <= hash;
-        type_q   <= !end_ip_q ? 3'd0 : (end_v4_q ? 3'd1 : 3'd3) + {2'd0, end_l4_q};
-        queue_q  <= end_ip_q && {1'b0, entry} < LIMIT ? entry : {QUEUE_W{1'b0}};
-        if (rst) begin
-            end_q   <= 1'b0;
-            valid_q <= 1'b0;
+        if (awake) begin
+            if (in_valid) begin
+                if (in_ports) ports_q <= toeplitz(in_data, window);
+                else addr_q <= toeplitz(in_data, window) ^ (in_step == 3'd0 ? 32'd0 : addr_q);
+            end
+            end_q    <= end_valid;
+            end_ip_q <= cfg_rss && (end_v4 || end_v6);
+            end_v4_q <= end_v4;
+            end_l4_q <= end_l4;
+            valid_q  <= end_q;
+            hash_q   <= hash;
+            type_q   <= !end_ip_q ? 3'd0 : (end_v4_q ? 3'd1 : 3'd3) + {2'd0, end_l4_q};
+            queue_q  <= end_ip_q && {1'b0, entry} < LIMIT ? entry : {QUEUE_W{1'b0}};
+            if (rst) begin
+                end_q   <= 1'b0;
+                valid_q <= 1'b0;
+            end
         end
     end
 endmodule

@@ -80,38 +80,42 @@ module hnic_rx_csum #(
     assign out_l4_ok = l4_ok_q;
     assign out_user  = user_q;
 
-    always @(posedge clk) begin : pipeline
-        add_valid_q <= in_valid;
-        if (in_valid) begin
-            add_raw_q  <= add(in_data, in_raw);
-            add_ip_q   <= add(in_data, {{4{in_ip[1]}}, {4{in_ip[0]}}});
-            add_l4_q   <= add(in_data, in_l4);
-            add_last_q <= in_last;
-        end
-        sum_valid_q <= add_valid_q && add_last_q;
-        if (add_valid_q) begin
-            acc_raw_q  <= add_last_q ? 32'd0 : raw;
-            acc_ip_q   <= add_last_q ? 32'd0 : ip;
-            acc_l4_q   <= add_last_q ? 32'd0 : l4;
-            sum_raw_q  <= raw + {15'd0, end_front};
-            sum_ip_q   <= ip;
-            sum_l4_q   <= l4 + {15'd0, end_pseudo};
-            sum_user_q <= end_user;
-        end
-        fold_valid_q <= sum_valid_q;
-        if (sum_valid_q) begin
-            raw_q   <= fold(sum_raw_q);
-            ip_ok_q <= &fold(sum_ip_q);
-            l4_ok_q <= &fold(sum_l4_q);
-            user_q  <= sum_user_q;
-        end
-        if (rst) begin
-            add_valid_q  <= 1'b0;
-            sum_valid_q  <= 1'b0;
-            fold_valid_q <= 1'b0;
-            acc_raw_q    <= 32'd0;
-            acc_ip_q     <= 32'd0;
-            acc_l4_q     <= 32'd0;
+    wire awake = rst || in_valid || add_valid_q || sum_valid_q || fold_valid_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            add_valid_q <= in_valid;
+            if (in_valid) begin
+                add_raw_q  <= add(in_data, in_raw);
+                add_ip_q   <= add(in_data, {{4{in_ip[1]}}, {4{in_ip[0]}}});
+                add_l4_q   <= add(in_data, in_l4);
+                add_last_q <= in_last;
+            end
+            sum_valid_q <= add_valid_q && add_last_q;
+            if (add_valid_q) begin
+                acc_raw_q  <= add_last_q ? 32'd0 : raw;
+                acc_ip_q   <= add_last_q ? 32'd0 : ip;
+                acc_l4_q   <= add_last_q ? 32'd0 : l4;
+                sum_raw_q  <= raw + {15'd0, end_front};
+                sum_ip_q   <= ip;
+                sum_l4_q   <= l4 + {15'd0, end_pseudo};
+                sum_user_q <= end_user;
+            end
+            fold_valid_q <= sum_valid_q;
+            if (sum_valid_q) begin
+                raw_q   <= fold(sum_raw_q);
+                ip_ok_q <= &fold(sum_ip_q);
+                l4_ok_q <= &fold(sum_l4_q);
+                user_q  <= sum_user_q;
+            end
+            if (rst) begin
+                add_valid_q  <= 1'b0;
+                sum_valid_q  <= 1'b0;
+                fold_valid_q <= 1'b0;
+                acc_raw_q    <= 32'd0;
+                acc_ip_q     <= 32'd0;
+                acc_l4_q     <= 32'd0;
+            end
         end
     end
 endmodule

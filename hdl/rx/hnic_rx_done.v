@@ -81,10 +81,12 @@ module hnic_rx_done #(
     wire                dma_err = healthy && done_error;
     wire [STATUS_W-1:0] status = dma_err ? `HNIC_STATUS_DMA_ERR : placed;
 
-    localparam [CPL_W-1:0] STATUS_MASK = {{CPL_W - STATUS_W{1'b0}}, {STATUS_W{1'b1}}} << `HNIC_RXC_STATUS_LSB;
-    wire [CPL_W-1:0] record = (frame_cpl & ~STATUS_MASK)
-                            | ({{CPL_W - STATUS_W{1'b0}}, status} << `HNIC_RXC_STATUS_LSB)
-                            | ({{CPL_W - 1{1'b0}}, queue_cpl_phase[frame_queue]} << `HNIC_RXC_PHASE_LSB);
+    reg [CPL_W-1:0] record;
+    always @* begin
+        record = frame_cpl;
+        record[`HNIC_RXC_STATUS_LSB +: STATUS_W] = status;
+        record[`HNIC_RXC_PHASE_LSB] = queue_cpl_phase[frame_queue];
+    end
 
     assign frame_ready    = ready;
     assign done_ready     = ready;
@@ -99,14 +101,18 @@ module hnic_rx_done #(
     assign cpl_record     = cpl_record_q;
     assign stat_rx_drops  = ready && drop;
 
-    always @(posedge clk) begin : issue
-        if (cpl_ready) cpl_valid_q <= 1'b0;
-        if (complete) begin
-            cpl_valid_q  <= 1'b1;
-            cpl_addr_q   <= queue_cpl_addr[frame_queue*64 +: 64];
-            cpl_record_q <= record;
+    wire awake = rst || complete || cpl_valid_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            if (cpl_ready) cpl_valid_q <= 1'b0;
+            if (complete) begin
+                cpl_valid_q  <= 1'b1;
+                cpl_addr_q   <= queue_cpl_addr[frame_queue*64 +: 64];
+                cpl_record_q <= record;
+            end
+            if (rst) cpl_valid_q <= 1'b0;
         end
-        if (rst) cpl_valid_q <= 1'b0;
     end
 
     // ---- whose record was answered ----
@@ -124,23 +130,29 @@ module hnic_rx_done #(
     assign status_busy    = cpl_valid_q || whose_valid || frame_valid;
 
     // ---- what was dropped ----
-    genvar i;
-    generate
-        for (i = 0; i < QUEUES; i = i + 1) begin : gen_drops
-            reg [31:0] drops_q;
-            assign status_drops[32*i +: 32] = drops_q;
-            always @(posedge clk) begin
-                if (ready && drop && me[i]) drops_q <= drops_q + 32'd1;
-                if (rst) drops_q <= 32'd0;
+    reg [32*QUEUES-1:0] drops_q;
+    assign status_drops = drops_q;
+
+    integer i;
+    wire dropping = rst || stat_rx_drops;
+
+    always @(posedge clk) begin
+        if (dropping) begin
+            for (i = 0; i < QUEUES; i = i + 1) begin
+                if (rst) drops_q[32*i +: 32] <= 32'd0;
+                else if (me[i]) drops_q[32*i +: 32] <= drops_q[32*i +: 32] + 32'd1;
             end
         end
-    endgenerate
+    end
 
 `ifdef HNIC_CHECKS
+    wire look = cpl_done && !rst;
     always @(posedge clk) begin
-        if (!rst && cpl_done && !whose_valid) begin
-            $display("CHECK %m: an answer that nobody waits for");
-            $finish;
+        if (look) begin
+            if (!whose_valid) begin
+                $display("CHECK %m: an answer that nobody waits for");
+                $finish;
+            end
         end
     end
 `endif

@@ -103,49 +103,58 @@ module hnic_rx_filter #(
     assign stat_rx_filtered = filtered_q;
     assign stat_rx_len_errs = len_err_q;
 
-    always @(posedge clk) begin : frame
-        if (in_valid) begin
-            index_q <= in_last ? 13'd0 : &index_q ? index_q : index_q + 13'd1;
-            if (at_dest) begin
-                enable_q <= cfg_enable;
-                want_q   <= wanted;
-                tag_q    <= 1'b0;
+    wire awake = rst || in_valid || valid_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            if (in_valid) begin
+                index_q <= in_last ? 13'd0 : &index_q ? index_q : index_q + 13'd1;
+                if (at_dest) begin
+                    enable_q <= cfg_enable;
+                    want_q   <= wanted;
+                    tag_q    <= 1'b0;
+                end
+                if (at_type) begin
+                    control_q <= outer == TYPE_CONTROL;
+                    tag_q     <= outer == TYPE_VLAN && !in_last;
+                end
+                if (at_type || (at_inner && has_tag)) type_q <= field;
             end
-            if (at_type) begin
-                control_q <= outer == TYPE_CONTROL;
-                tag_q     <= outer == TYPE_VLAN && !in_last;
-            end
-            if (at_type || (at_inner && has_tag)) type_q <= field;
+            if (rst) index_q <= 13'd0;
         end
-        if (rst) index_q <= 13'd0;
     end
 
-    always @(posedge clk) begin : word
-        valid_q    <= in_valid;
-        filtered_q <= judged && !want;
-        len_err_q  <= judged && want && len_err;
-        if (in_valid) begin
-            data_q  <= in_data;
-            count_q <= in_count;
-            last_q  <= in_last;
-            keep_q  <= judged && want && !len_err;
-            len_q   <= len;
-            user_q  <= in_user;
-        end
-        if (rst) begin
-            valid_q    <= 1'b0;
-            filtered_q <= 1'b0;
-            len_err_q  <= 1'b0;
+    always @(posedge clk) begin
+        if (awake) begin
+            valid_q    <= in_valid;
+            filtered_q <= judged && !want;
+            len_err_q  <= judged && want && len_err;
+            if (in_valid) begin
+                data_q  <= in_data;
+                count_q <= in_count;
+                last_q  <= in_last;
+                keep_q  <= judged && want && !len_err;
+                len_q   <= len;
+                user_q  <= in_user;
+            end
+            if (rst) begin
+                valid_q    <= 1'b0;
+                filtered_q <= 1'b0;
+                len_err_q  <= 1'b0;
+            end
         end
     end
 
     wire unused = &{1'b0, crc[25:0]};
 
 `ifdef HNIC_CHECKS
+    wire look = in_valid && !rst;
     always @(posedge clk) begin
-        if (!rst && in_valid && (in_count > 4'd8 || in_count == 4'd0 || (!in_last && !in_count[3]))) begin
-            $display("CHECK %m: a word that is neither full nor the last one");
-            $finish;
+        if (look) begin
+            if (in_count > 4'd8 || in_count == 4'd0 || (!in_last && !in_count[3])) begin
+                $display("CHECK %m: a word that is neither full nor the last one");
+                $finish;
+            end
         end
     end
 `endif

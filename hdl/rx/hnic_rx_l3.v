@@ -71,50 +71,57 @@ module hnic_rx_l3 (
     assign out_type  = out_type_q;
     assign out_front = front_q;
 
-    always @(posedge clk) begin : take
-        rest_q <= in_valid && in_last;
-        if (in_valid) begin
-            index_q      <= in_last ? 2'd0 : index_q == 2'd3 ? index_q : index_q + 2'd1;
-            hold_q       <= in_data[63:16];
-            rest_tag_q   <= has_tag;
-            rest_count_q <= beyond ? rest[3:0] : 4'd0;
-            if (index_q == 2'd0) type_q <= 16'd0;
-            if (at_type) begin
-                type_q  <= {in_data[39:32], in_data[47:40]};
-                tci_q   <= {in_data[55:48], in_data[63:56]};
-                tag_q   <= {in_data[39:32], in_data[47:40]} == TYPE_VLAN && !in_last;
-                strip_q <= cfg_vlan_strip;
+    wire awake = rst || in_valid || rest_q || give || valid_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            rest_q <= in_valid && in_last;
+            if (in_valid) begin
+                index_q      <= in_last ? 2'd0 : index_q == 2'd3 ? index_q : index_q + 2'd1;
+                hold_q       <= in_data[63:16];
+                rest_tag_q   <= has_tag;
+                rest_count_q <= beyond ? rest[3:0] : 4'd0;
+                if (index_q == 2'd0) type_q <= 16'd0;
+                if (at_type) begin
+                    type_q  <= {in_data[39:32], in_data[47:40]};
+                    tci_q   <= {in_data[55:48], in_data[63:56]};
+                    tag_q   <= {in_data[39:32], in_data[47:40]} == TYPE_VLAN && !in_last;
+                    strip_q <= cfg_vlan_strip;
+                end
+                if (at_inner && has_tag) type_q <= {in_data[7:0], in_data[15:8]};
             end
-            if (at_inner && has_tag) type_q <= {in_data[7:0], in_data[15:8]};
-        end
-        if (rst) begin
-            index_q <= 2'd0;
-            rest_q  <= 1'b0;
+            if (rst) begin
+                index_q <= 2'd0;
+                rest_q  <= 1'b0;
+            end
         end
     end
 
-    always @(posedge clk) begin : word
-        valid_q <= give || rest_q;
-        if (give || rest_q) begin
-            data_q     <= network(shift ? {in_data[15:0], hold_q} : {in_data[47:0], hold_q[47:32]});
-            count_q    <= rest_q ? rest_count_q : in_last && !have[3] ? have[3:0] : 4'd8;
-            first_q    <= begin_q;
-            last_q     <= rest_q;
-            begin_q    <= rest_q;
-            out_type_q <= type_q;
-            front_q    <= shift && !strip_q ? {1'b0, tci_q} + {1'b0, type_q} : 17'd0;
-        end
-        if (rst) begin
-            valid_q <= 1'b0;
-            begin_q <= 1'b1;
+    always @(posedge clk) begin
+        if (awake) begin
+            valid_q <= give || rest_q;
+            if (give || rest_q) begin
+                data_q     <= network(shift ? {in_data[15:0], hold_q} : {in_data[47:0], hold_q[47:32]});
+                count_q    <= rest_q ? rest_count_q : in_last && !have[3] ? have[3:0] : 4'd8;
+                first_q    <= begin_q;
+                last_q     <= rest_q;
+                begin_q    <= rest_q;
+                out_type_q <= type_q;
+                front_q    <= shift && !strip_q ? {1'b0, tci_q} + {1'b0, type_q} : 17'd0;
+            end
+            if (rst) begin
+                valid_q <= 1'b0;
+                begin_q <= 1'b1;
+            end
         end
     end
 
     wire unused = &{1'b0, rest[4]};
 
 `ifdef HNIC_CHECKS
+    wire look = give && rest_q && !rst;
     always @(posedge clk) begin
-        if (!rst && give && rest_q) begin
+        if (look) begin
             $display("CHECK %m: two words want to go out at once");
             $finish;
         end

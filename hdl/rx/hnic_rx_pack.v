@@ -76,12 +76,16 @@ module hnic_rx_pack #(
                 word = word_q;
                 word[64*lane_q +: 64] = in_data;
             end
+            wire lane_awake = rst || in_valid;
+
             always @(posedge clk) begin
-                if (in_valid) begin
-                    word_q <= word;
-                    lane_q <= in_last ? {LANE_W{1'b0}} : lane_q + 1'b1;
+                if (lane_awake) begin
+                    if (in_valid) begin
+                        word_q <= word;
+                        lane_q <= in_last ? {LANE_W{1'b0}} : lane_q + 1'b1;
+                    end
+                    if (rst) lane_q <= {LANE_W{1'b0}};
                 end
-                if (rst) lane_q <= {LANE_W{1'b0}};
             end
             assign lane_end    = &lane_q;
             assign ram_wr_data = word;
@@ -99,33 +103,40 @@ module hnic_rx_pack #(
     assign status_empty     = held_q == {HELD_W{1'b0}};
     assign stat_rx_overflow = overflow_q;
 
+    wire awake = rst || in_valid || released || end_valid_q;
+
     always @(posedge clk) begin
-        if (in_valid) lost_q <= lost && !in_last;
-        if (ram_wr_en) wptr_q <= wptr_q + 1'b1;
-        if (finish) begin
-            if (keep) start_q <= wptr_q + 1'b1;
-            else wptr_q <= start_q;
-        end
-        held_q      <= held_q + {{HELD_W - 1{1'b0}}, finish && keep} - {{HELD_W - 1{1'b0}}, released};
-        end_valid_q <= finish;
-        end_keep_q  <= keep;
-        end_user_q  <= in_user;
-        overflow_q  <= finish && in_keep && !keep;
-        if (rst) begin
-            wptr_q      <= {ADDR_W + 1{1'b0}};
-            start_q     <= {ADDR_W + 1{1'b0}};
-            lost_q      <= 1'b0;
-            held_q      <= {HELD_W{1'b0}};
-            end_valid_q <= 1'b0;
-            overflow_q  <= 1'b0;
+        if (awake) begin
+            if (in_valid) lost_q <= lost && !in_last;
+            if (ram_wr_en) wptr_q <= wptr_q + 1'b1;
+            if (finish) begin
+                if (keep) start_q <= wptr_q + 1'b1;
+                else wptr_q <= start_q;
+            end
+            held_q      <= held_q + {{HELD_W - 1{1'b0}}, finish && keep} - {{HELD_W - 1{1'b0}}, released};
+            end_valid_q <= finish;
+            end_keep_q  <= keep;
+            end_user_q  <= in_user;
+            overflow_q  <= finish && in_keep && !keep;
+            if (rst) begin
+                wptr_q      <= {ADDR_W + 1{1'b0}};
+                start_q     <= {ADDR_W + 1{1'b0}};
+                lost_q      <= 1'b0;
+                held_q      <= {HELD_W{1'b0}};
+                end_valid_q <= 1'b0;
+                overflow_q  <= 1'b0;
+            end
         end
     end
 
 `ifdef HNIC_CHECKS
+    wire look = released && !rst;
     always @(posedge clk) begin
-        if (!rst && released && held_q == {HELD_W{1'b0}}) begin
-            $display("CHECK %m: a frame is released that is not held");
-            $finish;
+        if (look) begin
+            if (held_q == {HELD_W{1'b0}}) begin
+                $display("CHECK %m: a frame is released that is not held");
+                $finish;
+            end
         end
     end
 `endif

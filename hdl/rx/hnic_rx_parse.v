@@ -128,66 +128,75 @@ module hnic_rx_parse (
     assign hash_step  = addr_valid_q ? addr_step_q : ports_step_q;
     assign hash_data  = addr_valid_q ? addr_data_q : {ports_data_q, 32'd0};
 
-    always @(posedge clk) begin : word
-        valid_q <= in_valid;
-        if (in_valid) begin
-            index_q <= &index ? index : index + 13'd1;
-            v4_q    <= v4;
-            v6_q    <= v6;
-            start_q <= start;
-            stop_q  <= stop;
-            data_q  <= in_data;
-            last_q  <= in_last;
-            raw_q   <= in_frame;
-            ip_q    <= {v4 && upper < ports_at, v4 && lower < ports_at};
-            l4_q    <= {{4{upper_l4}}, {4{lower_l4}}} & in_datagram & in_frame;
-            len_q   <= (in_first ? 17'd0 : len_q) + {13'd0, in_count};  // an empty word may follow the frame's end
-            front_q <= in_front;
-            if (in_first) frag_q <= first_v4 && in_data[13:0] != 14'd0;  // more fragments, or an offset
-            if (in_first) proto_q <= in_data[15:8];
-            else if (v4 && index == 13'd1) proto_q <= in_data[55:48];
-            if (upper == length_at || lower == length_at) begin
-                udp_len_q  <= length_half[31:16];
-                checksum_q <= length_half[15:0] != 16'd0;
+    wire awake = rst || in_valid || valid_q || addr_valid_q || ports_seen_q || ports_valid_q || end_valid_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            valid_q <= in_valid;
+            if (in_valid) begin
+                index_q <= &index ? index : index + 13'd1;
+                v4_q    <= v4;
+                v6_q    <= v6;
+                start_q <= start;
+                stop_q  <= stop;
+                data_q  <= in_data;
+                last_q  <= in_last;
+                raw_q   <= in_frame;
+                ip_q    <= {v4 && upper < ports_at, v4 && lower < ports_at};
+                l4_q    <= {{4{upper_l4}}, {4{lower_l4}}} & in_datagram & in_frame;
+                len_q   <= (in_first ? 17'd0 : len_q) + {13'd0, in_count};  // an empty word may follow the frame's end
+                front_q <= in_front;
+                if (in_first) frag_q <= first_v4 && in_data[13:0] != 14'd0;  // more fragments, or an offset
+                if (in_first) proto_q <= in_data[15:8];
+                else if (v4 && index == 13'd1) proto_q <= in_data[55:48];
+                if (upper == length_at || lower == length_at) begin
+                    udp_len_q  <= length_half[31:16];
+                    checksum_q <= length_half[15:0] != 16'd0;
+                end
             end
+            if (rst) valid_q <= 1'b0;
         end
-        if (rst) valid_q <= 1'b0;
     end
 
     // Ports wait one cycle: IPv4's may come in one word with an address, and one part a cycle can be hashed.
-    always @(posedge clk) begin : hash
-        addr_valid_q  <= in_valid && ((v4 && index == 13'd2) || (v6 && index >= 13'd1 && index <= 13'd4));
-        ports_seen_q  <= in_valid && (v4 || v6) && has_ports;
-        ports_valid_q <= ports_seen_q;
-        if (in_valid) begin
-            if (index == 13'd1) source_q <= in_data[31:0];
-            addr_step_q <= v4 ? 3'd0 : index[2:0] - 3'd1;
-            addr_data_q <= v4 ? {source_q, in_data[63:32]} : in_data;
-            ports_q     <= upper == ports_at ? in_data[63:32] : in_data[31:0];
-        end
-        ports_data_q <= ports_q;
-        ports_step_q <= v4_q ? STEP_V4_PORTS : STEP_V6_PORTS;
-        if (rst) begin
-            addr_valid_q  <= 1'b0;
-            ports_seen_q  <= 1'b0;
-            ports_valid_q <= 1'b0;
+    always @(posedge clk) begin
+        if (awake) begin
+            addr_valid_q  <= in_valid && ((v4 && index == 13'd2) || (v6 && index >= 13'd1 && index <= 13'd4));
+            ports_seen_q  <= in_valid && (v4 || v6) && has_ports;
+            ports_valid_q <= ports_seen_q;
+            if (in_valid) begin
+                if (index == 13'd1) source_q <= in_data[31:0];
+                addr_step_q <= v4 ? 3'd0 : index[2:0] - 3'd1;
+                addr_data_q <= v4 ? {source_q, in_data[63:32]} : in_data;
+                ports_q     <= upper == ports_at ? in_data[63:32] : in_data[31:0];
+            end
+            ports_data_q <= ports_q;
+            ports_step_q <= v4_q ? STEP_V4_PORTS : STEP_V6_PORTS;
+            if (rst) begin
+                addr_valid_q  <= 1'b0;
+                ports_seen_q  <= 1'b0;
+                ports_valid_q <= 1'b0;
+            end
         end
     end
 
-    always @(posedge clk) begin : verdict
-        end_valid_q  <= valid_q && last_q;
-        end_v4_q     <= v4_q && whole;
-        end_v6_q     <= v6_q && whole;
-        end_l4_q     <= l4;
-        end_judge_q  <= l4 && (tcp || ({1'b0, udp_len_q} == l4_len && checksum_q));
-        end_pseudo_q <= {1'b0, l4_len[15:0]} + {9'd0, proto_q};
-        end_front_q  <= front_q;
-        if (rst) end_valid_q <= 1'b0;
+    always @(posedge clk) begin
+        if (awake) begin
+            end_valid_q  <= valid_q && last_q;
+            end_v4_q     <= v4_q && whole;
+            end_v6_q     <= v6_q && whole;
+            end_l4_q     <= l4;
+            end_judge_q  <= l4 && (tcp || ({1'b0, udp_len_q} == l4_len && checksum_q));
+            end_pseudo_q <= {1'b0, l4_len[15:0]} + {9'd0, proto_q};
+            end_front_q  <= front_q;
+            if (rst) end_valid_q <= 1'b0;
+        end
     end
 
 `ifdef HNIC_CHECKS
+    wire look = addr_valid_q && ports_valid_q && !rst;
     always @(posedge clk) begin
-        if (!rst && addr_valid_q && ports_valid_q) begin
+        if (look) begin
             $display("CHECK %m: an address and ports at once");
             $finish;
         end

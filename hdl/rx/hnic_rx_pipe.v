@@ -235,22 +235,29 @@ module hnic_rx_pipe #(
 
     assign status_idle = !open_q && inside_q == 4'd0 && store_empty;
 
+    wire awake = rst || in_valid || c_valid;
+
     always @(posedge clk) begin
-        if (in_valid) open_q <= !in_last;
-        inside_q <= inside_q + {3'd0, in_valid && in_last} - {3'd0, c_valid};
-        if (rst) begin
-            open_q   <= 1'b0;
-            inside_q <= 4'd0;
+        if (awake) begin
+            if (in_valid) open_q <= !in_last;
+            inside_q <= inside_q + {3'd0, in_valid && in_last} - {3'd0, c_valid};
+            if (rst) begin
+                open_q   <= 1'b0;
+                inside_q <= 4'd0;
+            end
         end
     end
 
     wire unused = &{1'b0, s_count, h_valid, m_valid, m_ready};
 
 `ifdef HNIC_CHECKS
+    wire look = (c_valid || h_valid || end_valid) && !rst;
     always @(posedge clk) begin
-        if (!rst && (c_valid !== h_valid || (c_valid && !m_valid) || (end_valid && !m_ready))) begin
-            $display("CHECK %m: verdicts and stored frames are out of step");
-            $finish;
+        if (look) begin
+            if ((c_valid !== h_valid || (c_valid && !m_valid) || (end_valid && !m_ready))) begin
+                $display("CHECK %m: verdicts and stored frames are out of step");
+                $finish;
+            end
         end
     end
 `endif

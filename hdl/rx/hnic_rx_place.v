@@ -122,18 +122,23 @@ module hnic_rx_place #(
     // ---- the frame's record ----
     wire [`HNIC_RXC_BUF_ID_W-1:0] buf_id = reading && one_buf ? rd_data[`HNIC_RXD_BUF_ID_LSB +: `HNIC_RXD_BUF_ID_W] : buf_id_q;
 
+    reg [CPL_W-1:0] record;
+    always @* begin
+        record = cpl_q;
+        record[`HNIC_RXC_BUF_ID_LSB +: `HNIC_RXC_BUF_ID_W] = buf_id;
+        record[`HNIC_RXC_BUFS_LSB +: `HNIC_RXC_BUFS_W] = bufs_q;
+        record[`HNIC_RXC_HEAD_LSB +: 16] = head_q;
+        record[`HNIC_RXC_STATUS_LSB +: STATUS_W] = closing ? status_q : `HNIC_STATUS_OK;
+    end
+
     assign frame_valid = place_valid && place_ready && place_last;
     assign frame_queue = queue_q;
     assign frame_drop  = closing && first;
-    assign frame_cpl   = cpl_q
-                         | ({{CPL_W - `HNIC_RXC_BUF_ID_W{1'b0}}, buf_id} << `HNIC_RXC_BUF_ID_LSB)
-                         | ({{CPL_W - `HNIC_RXC_BUFS_W{1'b0}}, bufs_q} << `HNIC_RXC_BUFS_LSB)
-                         | ({{CPL_W - 16{1'b0}}, head_q} << `HNIC_RXC_HEAD_LSB)
-                         | ({{CPL_W - STATUS_W{1'b0}}, closing ? status_q : `HNIC_STATUS_OK} << `HNIC_RXC_STATUS_LSB);
+    assign frame_cpl   = record;
     assign pkt_ready   = state_q == ST_IDLE && !quiesce;
     assign status_busy = state_q != ST_IDLE;
 
-    always @* begin : next_state
+    always @* begin
         state_d  = state_q;
         status_d = status_q;
         case (state_q)
@@ -152,41 +157,52 @@ module hnic_rx_place #(
         endcase
     end
 
-    always @(posedge clk) begin : frame
-        state_q  <= state_d;
-        status_q <= status_d;
-        if (pkt_valid && pkt_ready) begin
-            queue_q  <= pkt_queue;
-            cpl_q    <= pkt_cpl;
-            left_q   <= pkt_cpl[`HNIC_RXC_LEN_LSB +: `HNIC_RXC_LEN_W];
-            bufs_q   <= {`HNIC_RXC_BUFS_W{1'b0}};
-            buf_id_q <= {`HNIC_RXC_BUF_ID_W{1'b0}};
+    wire awake = rst || status_busy || pkt_valid;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            state_q  <= state_d;
+            status_q <= status_d;
+            if (pkt_valid && pkt_ready) begin
+                queue_q  <= pkt_queue;
+                cpl_q    <= pkt_cpl;
+                left_q   <= pkt_cpl[`HNIC_RXC_LEN_LSB +: `HNIC_RXC_LEN_W];
+                bufs_q   <= {`HNIC_RXC_BUFS_W{1'b0}};
+                buf_id_q <= {`HNIC_RXC_BUF_ID_W{1'b0}};
+            end
+            if (taken) begin
+                bufs_q <= bufs_q + 1'b1;
+                head_q <= next + 16'd1;
+            end
+            if (reading && place_valid && place_ready) left_q <= left_q - len;
+            if (state_q == ST_READ && one_buf && !rd_error)
+                buf_id_q <= rd_data[`HNIC_RXD_BUF_ID_LSB +: `HNIC_RXD_BUF_ID_W];
+            if (rst) state_q <= ST_IDLE;
         end
-        if (taken) begin
-            bufs_q <= bufs_q + 1'b1;
-            head_q <= next + 16'd1;
-        end
-        if (reading && place_valid && place_ready) left_q <= left_q - len;
-        if (state_q == ST_READ && one_buf && !rd_error)
-            buf_id_q <= rd_data[`HNIC_RXD_BUF_ID_LSB +: `HNIC_RXD_BUF_ID_W];
-        if (rst) state_q <= ST_IDLE;
     end
 
     wire unused = &{1'b0, rd_data};
 
     wire fault = (state_q == ST_READ && !good) || (state_q == ST_LOOK && full);
 
-    always @(posedge clk) begin : stopped
-        stopped_q <= (stopped_q | (fault ? me : {QUEUES{1'b0}})) & ~flush;
-        if (rst) stopped_q <= {QUEUES{1'b0}};
+    wire stop_moves = rst || fault || |(stopped_q & flush);
+
+    always @(posedge clk) begin
+        if (stop_moves) begin
+            stopped_q <= (stopped_q | (fault ? me : {QUEUES{1'b0}})) & ~flush;
+            if (rst) stopped_q <= {QUEUES{1'b0}};
+        end
     end
 
 `ifdef HNIC_CHECKS
     localparam [31:0] QUEUES_32 = QUEUES;
+    wire look = pkt_valid && !rst;
     always @(posedge clk) begin
-        if (!rst && pkt_valid && {{32 - QUEUE_W{1'b0}}, pkt_queue} >= QUEUES_32) begin
-            $display("CHECK %m: a frame of a queue that is not there");
-            $finish;
+        if (look) begin
+            if ({{32 - QUEUE_W{1'b0}}, pkt_queue} >= QUEUES_32) begin
+                $display("CHECK %m: a frame of a queue that is not there");
+                $finish;
+            end
         end
     end
 `endif

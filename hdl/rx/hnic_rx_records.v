@@ -49,23 +49,30 @@ module hnic_rx_records #(
         .rd_en(load), .rd_addr(rptr_q[ADDR_W-1:0]), .rd_data(rd_data)
     );
 
+    wire awake = rst || wr_valid || load || valid_q;
+
     always @(posedge clk) begin
-        if (wr_valid) wptr_q <= wptr_q + 1'b1;
-        if (load) rptr_q <= rptr_q + 1'b1;
-        if (load) valid_q <= 1'b1;
-        else if (rd_ready) valid_q <= 1'b0;
-        if (rst) begin
-            wptr_q  <= {ADDR_W + 1{1'b0}};
-            rptr_q  <= {ADDR_W + 1{1'b0}};
-            valid_q <= 1'b0;
+        if (awake) begin
+            if (wr_valid) wptr_q <= wptr_q + 1'b1;
+            if (load) rptr_q <= rptr_q + 1'b1;
+            if (load) valid_q <= 1'b1;
+            else if (rd_ready) valid_q <= 1'b0;
+            if (rst) begin
+                wptr_q  <= {ADDR_W + 1{1'b0}};
+                rptr_q  <= {ADDR_W + 1{1'b0}};
+                valid_q <= 1'b0;
+            end
         end
     end
 
 `ifdef HNIC_CHECKS
+    wire look = wr_valid && !rst;
     always @(posedge clk) begin
-        if (!rst && wr_valid && level[ADDR_W]) begin
-            $display("CHECK %m: a record has no room");
-            $finish;
+        if (look) begin
+            if (level[ADDR_W]) begin
+                $display("CHECK %m: a record has no room");
+                $finish;
+            end
         end
     end
 `endif

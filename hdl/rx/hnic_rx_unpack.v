@@ -64,25 +64,29 @@ module hnic_rx_unpack #(
     assign out_count   = count_q;
     assign out_last    = last_q;
 
+    wire awake = rst || rec_valid || valid_q;
+
     always @(posedge clk) begin
-        if (!valid_q || out_ready) valid_q <= step;
-        if (step) begin
-            rptr_q  <= rptr_q + 1'b1;
-            pos_q   <= pos_q + WORD;
-            last_q  <= final_word;
-            count_q <= final_word ? left[COUNT_W-1:0] : FULL;
-        end
-        if (rec_valid) begin
-            read_q  <= read && !taken;
-            taken_q <= taken && !read;
-            if (rec_ready) pos_q <= 16'd0;
-        end
-        if (rst) begin
-            rptr_q  <= {ADDR_W + 1{1'b0}};
-            pos_q   <= 16'd0;
-            read_q  <= 1'b0;
-            taken_q <= 1'b0;
-            valid_q <= 1'b0;
+        if (awake) begin
+            if (!valid_q || out_ready) valid_q <= step;
+            if (step) begin
+                rptr_q  <= rptr_q + 1'b1;
+                pos_q   <= pos_q + WORD;
+                last_q  <= final_word;
+                count_q <= final_word ? left[COUNT_W-1:0] : FULL;
+            end
+            if (rec_valid) begin
+                read_q  <= read && !taken;
+                taken_q <= taken && !read;
+                if (rec_ready) pos_q <= 16'd0;
+            end
+            if (rst) begin
+                rptr_q  <= {ADDR_W + 1{1'b0}};
+                pos_q   <= 16'd0;
+                read_q  <= 1'b0;
+                taken_q <= 1'b0;
+                valid_q <= 1'b0;
+            end
         end
     end
 endmodule

@@ -77,47 +77,54 @@ module hnic_rx_vlan_strip #(
     assign out_tci   = out_tci_q;
     assign out_user  = user_q;
 
-    always @(posedge clk) begin : take
-        rest_q <= in_valid && in_last && !fits;
-        if (in_valid) begin
-            index_q <= in_last ? 2'd0 : index_q == 2'd3 ? index_q : index_q + 2'd1;
-            // Once the tag is out, the word's upper half is what waits, at the place of the lower one.
-            hold_q  <= strip ? {in_data[31:0], in_data[63:32]} : in_data;
-            if (at_type) begin
-                tag_q <= tag;
-                tci_q <= {in_data[55:48], in_data[63:56]};
+    wire awake = rst || in_valid || rest_q || give || valid_q;
+
+    always @(posedge clk) begin
+        if (awake) begin
+            rest_q <= in_valid && in_last && !fits;
+            if (in_valid) begin
+                index_q <= in_last ? 2'd0 : index_q == 2'd3 ? index_q : index_q + 2'd1;
+                // Once the tag is out, the word's upper half is what waits, at the place of the lower one.
+                hold_q  <= strip ? {in_data[31:0], in_data[63:32]} : in_data;
+                if (at_type) begin
+                    tag_q <= tag;
+                    tci_q <= {in_data[55:48], in_data[63:56]};
+                end
+                rest_keep_q  <= in_keep;
+                rest_vlan_q  <= strip;
+                rest_count_q <= strip ? in_count - HALF : in_count;
+                rest_len_q   <= len;
+                rest_tci_q   <= tci;
+                rest_user_q  <= in_user;
             end
-            rest_keep_q  <= in_keep;
-            rest_vlan_q  <= strip;
-            rest_count_q <= strip ? in_count - HALF : in_count;
-            rest_len_q   <= len;
-            rest_tci_q   <= tci;
-            rest_user_q  <= in_user;
-        end
-        if (rst) begin
-            index_q <= 2'd0;
-            rest_q  <= 1'b0;
+            if (rst) begin
+                index_q <= 2'd0;
+                rest_q  <= 1'b0;
+            end
         end
     end
 
-    always @(posedge clk) begin : word
-        valid_q <= give || rest_q;
-        if (give || rest_q) begin
-            data_q    <= strip && !rest_q ? {in_data[31:0], hold_q[31:0]} : hold_q;
-            count_q   <= rest_q ? rest_count_q : in_last && fits ? HALF + in_count : 4'd8;
-            last_q    <= rest_q || (in_last && fits);
-            keep_q    <= rest_q ? rest_keep_q : in_keep;
-            len_q     <= rest_q ? rest_len_q : len;
-            vlan_q    <= rest_q ? rest_vlan_q : strip;
-            out_tci_q <= rest_q ? rest_tci_q : tci;
-            user_q    <= rest_q ? rest_user_q : in_user;
+    always @(posedge clk) begin
+        if (awake) begin
+            valid_q <= give || rest_q;
+            if (give || rest_q) begin
+                data_q    <= strip && !rest_q ? {in_data[31:0], hold_q[31:0]} : hold_q;
+                count_q   <= rest_q ? rest_count_q : in_last && fits ? HALF + in_count : 4'd8;
+                last_q    <= rest_q || (in_last && fits);
+                keep_q    <= rest_q ? rest_keep_q : in_keep;
+                len_q     <= rest_q ? rest_len_q : len;
+                vlan_q    <= rest_q ? rest_vlan_q : strip;
+                out_tci_q <= rest_q ? rest_tci_q : tci;
+                user_q    <= rest_q ? rest_user_q : in_user;
+            end
+            if (rst) valid_q <= 1'b0;
         end
-        if (rst) valid_q <= 1'b0;
     end
 
 `ifdef HNIC_CHECKS
+    wire look = give && rest_q && !rst;
     always @(posedge clk) begin
-        if (!rst && give && rest_q) begin
+        if (look) begin
             $display("CHECK %m: two words want to go out at once");
             $finish;
         end

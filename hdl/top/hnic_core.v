@@ -465,7 +465,7 @@ module hnic_core #(
     wire [8:0] axi_broken;
     wire unused_checks = &{1'b0, axi_broken};
     hnic_axi_check #(
-        .DATA_W(AXI_DATA_W), .ADDR_W(AXI_ADDR_W), .ID_W(AXI_ID_W), .RD_LIMIT(RD_OUTSTANDING), .WR_LIMIT(WR_OUTSTANDING)
+        .DATA_W(AXI_DATA_W), .ADDR_W(AXI_ADDR_W), .ID_W(AXI_ID_W), .RD_LIMIT(RD_OUTSTANDING > 32 ? RD_OUTSTANDING : 32), .WR_LIMIT(WR_OUTSTANDING)
     ) u_axi_check (
         .clk(clk), .rst(rst),
         .m_axi_awid(m_axi_awid), .m_axi_awaddr(m_axi_awaddr), .m_axi_awlen(m_axi_awlen), .m_axi_awsize(m_axi_awsize),

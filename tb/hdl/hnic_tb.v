@@ -49,13 +49,13 @@ module hnic_tb #(
         #(half_period_ps) clk = 1'b0;
     end
 
-    always @(posedge clk) begin : keep_running
+    always @(posedge clk) begin
         cycles <= cycles + 64'd1;
         if (busy) hold_q <= HOLD;
         else if (hold_q != 8'd0) hold_q <= hold_q - 8'd1;
     end
 
-    always @(negedge clk) begin : tell_time
+    always @(negedge clk) begin
         time_ns <= ($time + {32'd0, half_period_ps}) / 1000;
     end
 
@@ -156,41 +156,51 @@ module hnic_tb #(
     reg                       m_axi_arvalid;
     reg                       m_axi_rready;
 
-    always @(negedge clk) begin : settle
+    always @(negedge clk) begin
         s_axil_awready <= dut_s_axil_awready;
         s_axil_wready  <= dut_s_axil_wready;
-        s_axil_bresp   <= dut_s_axil_bresp;
         s_axil_bvalid  <= dut_s_axil_bvalid;
         s_axil_arready <= dut_s_axil_arready;
-        s_axil_rdata   <= dut_s_axil_rdata;
-        s_axil_rresp   <= dut_s_axil_rresp;
         s_axil_rvalid  <= dut_s_axil_rvalid;
-        m_axi_awid     <= dut_m_axi_awid;
-        m_axi_awaddr   <= dut_m_axi_awaddr;
-        m_axi_awlen    <= dut_m_axi_awlen;
-        m_axi_awsize   <= dut_m_axi_awsize;
-        m_axi_awburst  <= dut_m_axi_awburst;
-        m_axi_awlock   <= dut_m_axi_awlock;
-        m_axi_awcache  <= dut_m_axi_awcache;
-        m_axi_awprot   <= dut_m_axi_awprot;
-        m_axi_awuser   <= dut_m_axi_awuser;
         m_axi_awvalid  <= dut_m_axi_awvalid;
-        m_axi_wdata    <= dut_m_axi_wdata;
-        m_axi_wstrb    <= dut_m_axi_wstrb;
-        m_axi_wlast    <= dut_m_axi_wlast;
         m_axi_wvalid   <= dut_m_axi_wvalid;
         m_axi_bready   <= dut_m_axi_bready;
-        m_axi_arid     <= dut_m_axi_arid;
-        m_axi_araddr   <= dut_m_axi_araddr;
-        m_axi_arlen    <= dut_m_axi_arlen;
-        m_axi_arsize   <= dut_m_axi_arsize;
-        m_axi_arburst  <= dut_m_axi_arburst;
-        m_axi_arlock   <= dut_m_axi_arlock;
-        m_axi_arcache  <= dut_m_axi_arcache;
-        m_axi_arprot   <= dut_m_axi_arprot;
-        m_axi_aruser   <= dut_m_axi_aruser;
         m_axi_arvalid  <= dut_m_axi_arvalid;
         m_axi_rready   <= dut_m_axi_rready;
+        if (dut_s_axil_bvalid) begin
+            s_axil_bresp   <= dut_s_axil_bresp;
+        end
+        if (dut_s_axil_rvalid) begin
+            s_axil_rdata   <= dut_s_axil_rdata;
+            s_axil_rresp   <= dut_s_axil_rresp;
+        end
+        if (dut_m_axi_awvalid) begin
+            m_axi_awid     <= dut_m_axi_awid;
+            m_axi_awaddr   <= dut_m_axi_awaddr;
+            m_axi_awlen    <= dut_m_axi_awlen;
+            m_axi_awsize   <= dut_m_axi_awsize;
+            m_axi_awburst  <= dut_m_axi_awburst;
+            m_axi_awlock   <= dut_m_axi_awlock;
+            m_axi_awcache  <= dut_m_axi_awcache;
+            m_axi_awprot   <= dut_m_axi_awprot;
+            m_axi_awuser   <= dut_m_axi_awuser;
+        end
+        if (dut_m_axi_wvalid) begin
+            m_axi_wdata    <= dut_m_axi_wdata;
+            m_axi_wstrb    <= dut_m_axi_wstrb;
+            m_axi_wlast    <= dut_m_axi_wlast;
+        end
+        if (dut_m_axi_arvalid) begin
+            m_axi_arid     <= dut_m_axi_arid;
+            m_axi_araddr   <= dut_m_axi_araddr;
+            m_axi_arlen    <= dut_m_axi_arlen;
+            m_axi_arsize   <= dut_m_axi_arsize;
+            m_axi_arburst  <= dut_m_axi_arburst;
+            m_axi_arlock   <= dut_m_axi_arlock;
+            m_axi_arcache  <= dut_m_axi_arcache;
+            m_axi_arprot   <= dut_m_axi_arprot;
+            m_axi_aruser   <= dut_m_axi_aruser;
+        end
     end
 
     wire [63:0]          xgmii_txd;

@@ -30,22 +30,22 @@ module xgmii_recorder #(
     reg         over_q = 1'b0;
     reg         half_q = 1'b0;
     reg [15:0]  words_q = 16'd0;
-    reg [511:0] chunk_q;
+    reg [511:0] chunk;  // the words of the newest chunk so far
     reg [63:0]  start_q;
     reg [31:0]  key_q;
 
     wire [15:0]  at = key_valid ? 16'd0 : words_q;
-    wire [511:0] chunk = at[2:0] == 3'd0 ? {448'd0, txd} : chunk_q | ({448'd0, txd} << {at[2:0], 6'd0});
     wire         over = recording_q && !key_valid && txc != 8'd0;
 
     always @(posedge clk) begin
         over_q <= over;
         if (over_q) frames <= frames + 32'd1;
         if (key_valid || recording_q) begin
-            chunk_q                     <= chunk;
-            chunks[{half_q, at[10:3]}]  <= chunk;
-            words_q                     <= at + 16'd1;
-            recording_q                 <= !over;
+            if (at[2:0] == 3'd0) chunk = {448'd0, txd};
+            else chunk[64*at[2:0] +: 64] = txd;
+            chunks[{half_q, at[10:3]}] <= chunk;
+            words_q                    <= at + 16'd1;
+            recording_q                <= !over;
         end
         if (key_valid) begin
             start_q <= $time;

@@ -661,8 +661,8 @@ TX_DONE = Proof(
         ),
         Mutant(
             "a_drop_is_counted",
-            "assign stat_tx_drops = pop && dropped;",
             "assign stat_tx_drops = issue && dropped;",
+            "assign stat_tx_drops = pop && dropped;",
         ),
         Mutant(
             "stays_valid",
