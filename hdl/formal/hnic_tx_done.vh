@@ -1,16 +1,14 @@
-    // Around: one `sent` for each packet that entered with status OK, one answer for each record that was taken.
+    // Around: one `sent` for each packet that enters with status OK, for two of them before they enter; one answer for each record that was taken.
     // Any one packet is followed from its entry to its record, any one record to its answer.
     (* anyconst *) reg [3:0] f_place;
     (* anyconst *) reg [3:0] f_record_n;
-    (* anyseq *)   reg       f_pick;      // this time round
-    reg        f_once_q;                  // a packet was picked
+    (* anyconst *) reg [3:0] f_ok_number; // of the packet among those with status OK, if it is one
     reg        f_written_q;               // the record's write is under way
     reg [QUEUE_W-1:0] f_written_queue_q;
     reg [3:0]  f_in_q, f_out_q;           // packets entered, packets ended
-    reg [3:0]  f_ok_q, f_sent_q;          // of these with status OK, of these sent
+    reg [3:0]  f_ok_q, f_sent_q, f_ended_ok_q;  // of these with status OK, of these sent, ended
     reg [3:0]  f_issued_q, f_taken_q, f_answered_q;  // records
     reg        f_inside_q, f_silent_q, f_gone_q;
-    reg [3:0]  f_ok_number_q;
     reg [63:0] f_time_q;
     reg [QUEUE_W-1:0]  f_queue_q;
     reg [COOKIE_W-1:0] f_cookie_q;
@@ -32,26 +30,28 @@
         | ({{RECORD_W - 1{1'b0}}, place_phase[f_queue_q]} << `HNIC_TXC_PHASE_LSB)
         | ({{RECORD_W - 64{1'b0}}, f_ok ? f_time_q : {48'd0, f_index_q}} << `HNIC_TXC_TIMESTAMP_LSB);
 
+    function [3:0] u4;  // numbers are counts of 4 bits
+        input [3:0] value;
+        u4 = value;
+    endfunction
+
     always @(posedge clk) begin
         if (f_enter) begin
             f_in_q <= f_in_q + 4'd1;
             if (enter_status == `HNIC_STATUS_OK) f_ok_q <= f_ok_q + 4'd1;
-            if (f_in_q == f_place && f_pick && !f_once_q) begin
+            if (f_in_q == f_place && (enter_status != `HNIC_STATUS_OK || f_ok_q == f_ok_number)) begin
                 f_inside_q    <= 1'b1;
-                f_once_q      <= 1'b1;
                 f_silent_q    <= flush[enter_queue];
-                f_gone_q      <= 1'b0;
                 f_queue_q     <= enter_queue;
                 f_cookie_q    <= enter_cookie;
                 f_next_q      <= enter_next;
                 f_status_q    <= enter_status;
                 f_index_q     <= enter_index;
-                f_ok_number_q <= f_ok_q;
             end
         end
         if (sent) begin
             f_sent_q <= f_sent_q + 4'd1;
-            if (f_inside_q && f_ok && f_sent_q == f_ok_number_q && !f_gone_q) begin
+            if (f_sent_q == f_ok_number) begin
                 f_gone_q <= 1'b1;
                 f_time_q <= sent_time;
             end
@@ -59,6 +59,8 @@
         if (f_end) begin
             f_out_q <= f_out_q + 4'd1;
             if (f_mine) f_inside_q <= 1'b0;
+            if (!dropped) f_ended_ok_q <= f_ended_ok_q + 4'd1;
+            if (!dropped && f_ended_ok_q == f_ok_number) f_gone_q <= 1'b0;
         end
         if (f_issue) begin
             f_issued_q <= f_issued_q + 4'd1;
@@ -84,13 +86,14 @@
             f_taken_q    <= 4'd0;
             f_answered_q <= 4'd0;
             f_inside_q   <= 1'b0;
-            f_once_q     <= 1'b0;
+            f_gone_q     <= 1'b0;
+            f_ended_ok_q <= 4'd0;
             f_written_q  <= 1'b0;
         end
     end
 
     always @* begin
-        if (sent) assume (f_sent_q != f_ok_q);
+        if (sent) assume (f_sent_q != u4(f_ok_q + 4'd2));
         if (cpl_done) assume (f_answered_q != f_taken_q);
     end
 
@@ -109,6 +112,7 @@
             && (!(f_written_q && f_answered_q == f_record_n) || place_done[f_written_queue_q])));
         a_fault_halts_its_queue_at_once: assert (halt == ((f_enter && enter_status != `HNIC_STATUS_OK && !flush[enter_queue])
                                                          << enter_queue));
+        room_for_each_time: assert (!sent || times_ready);
         a_drop_is_counted: assert (!(f_end && f_mine) || stat_tx_drops == (f_issue && !f_ok));
     end
 
@@ -124,9 +128,9 @@
     (* hierconn *) wire [F_PACKETS_W-1:0] \u_packets.f_in_q ;
     (* hierconn *) wire [F_PACKETS_W-1:0] \u_packets.f_out_q ;
     (* hierconn *) wire [F_PACKET_W-1:0]  \u_packets.f_word_q ;
-    (* hierconn *) wire [F_PACKETS_W-1:0] \u_times.f_place ;
-    (* hierconn *) wire [F_PACKETS_W-1:0] \u_times.f_in_q ;
-    (* hierconn *) wire [F_PACKETS_W-1:0] \u_times.f_out_q ;
+    (* hierconn *) wire [F_PACKETS_W:0]   \u_times.f_place ;
+    (* hierconn *) wire [F_PACKETS_W:0]   \u_times.f_in_q ;
+    (* hierconn *) wire [F_PACKETS_W:0]   \u_times.f_out_q ;
     (* hierconn *) wire [63:0]            \u_times.f_word_q ;
     (* hierconn *) wire [F_ROUTES_W-1:0]  \u_routes.f_place ;
     (* hierconn *) wire [F_ROUTES_W-1:0]  \u_routes.f_in_q ;
@@ -137,9 +141,9 @@
     wire [F_PACKETS_W-1:0] f_packets_in = \u_packets.f_in_q ;
     wire [F_PACKETS_W-1:0] f_packets_out = \u_packets.f_out_q ;
     wire [F_PACKET_W-1:0]  f_packet = \u_packets.f_word_q ;
-    wire [F_PACKETS_W-1:0] f_times_place = \u_times.f_place ;
-    wire [F_PACKETS_W-1:0] f_times_in = \u_times.f_in_q ;
-    wire [F_PACKETS_W-1:0] f_times_out = \u_times.f_out_q ;
+    wire [F_PACKETS_W:0]   f_times_place = \u_times.f_place ;
+    wire [F_PACKETS_W:0]   f_times_in = \u_times.f_in_q ;
+    wire [F_PACKETS_W:0]   f_times_out = \u_times.f_out_q ;
     wire [63:0]            f_time = \u_times.f_word_q ;
     wire [F_ROUTES_W-1:0]  f_routes_place = \u_routes.f_place ;
     wire [F_ROUTES_W-1:0]  f_routes_in = \u_routes.f_in_q ;
@@ -147,13 +151,8 @@
     wire [QUEUE_W-1:0]     f_route = \u_routes.f_word_q ;
     wire [DEPTH*F_PACKET_W-1:0] f_packets = \u_packets.f_mem ;
 
-    function [3:0] u4;  // numbers are counts of 4 bits
-        input [3:0] value;
-        u4 = value;
-    endfunction
     // Of the packets that are there: those with status OK, and of these those ahead of the one that is followed.
     reg [3:0] f_goods, f_ahead;
-    reg [3:0] f_ended_ok_q;  // packets ended with status OK
     integer   f_k;
     reg [F_PACKETS_W-1:0] f_at;
     always @* begin
@@ -167,22 +166,19 @@
             end
         end
     end
-    always @(posedge clk) begin
-        if (f_end && !dropped) f_ended_ok_q <= f_ended_ok_q + 4'd1;
-        if (rst) f_ended_ok_q <= 4'd0;
-    end
     always @* assume (f_packets_place == f_place[F_PACKETS_W-1:0] && f_routes_place == f_record_n[F_ROUTES_W-1:0]
-                      && (!f_inside_q || f_times_place == f_ok_number_q[F_PACKETS_W-1:0]));
+                      && f_times_place == f_ok_number);
 
     always @* if (f_on) begin
         packets: assert (f_packets_in == f_in_q[F_PACKETS_W-1:0] && f_packets_out == f_out_q[F_PACKETS_W-1:0]
                          && u4(f_in_q - f_out_q) <= DEPTH && f_goods == u4(f_ok_q - f_ended_ok_q));
-        times: assert (f_times_in == f_sent_q[F_PACKETS_W-1:0] && f_times_out == f_ended_ok_q[F_PACKETS_W-1:0]
-                       && u4(f_sent_q - f_ended_ok_q) <= f_goods);
-        packet_is_inside: assert (!f_inside_q || (u4(f_place - f_out_q) < u4(f_in_q - f_out_q) && f_once_q
+        times: assert (f_times_in == f_sent_q && f_times_out == f_ended_ok_q
+                       && u4(f_sent_q - f_ended_ok_q) <= f_goods + 2
+                       && f_gone_q == (u4(f_ok_number - f_ended_ok_q) < u4(f_sent_q - f_ended_ok_q))
+                       && (!f_gone_q || f_time == f_time_q));
+        packet_is_inside: assert (!f_inside_q || (u4(f_place - f_out_q) < u4(f_in_q - f_out_q)
             && f_packet == {f_silent_q, f_queue_q, f_cookie_q, f_next_q, f_status_q, f_index_q}));
-        its_time: assert (!(f_inside_q && f_ok) || (f_ok_number_q == u4(f_ended_ok_q + f_ahead)
-            && f_gone_q == (u4(f_sent_q - f_ended_ok_q) > f_ahead) && (!f_gone_q || f_time == f_time_q)));
+        its_number: assert (!(f_inside_q && f_ok) || f_ok_number == u4(f_ended_ok_q + f_ahead));
         records: assert (f_routes_in == f_issued_q[F_ROUTES_W-1:0] && f_routes_out == f_answered_q[F_ROUTES_W-1:0]
                          && u4(f_issued_q - f_answered_q) <= WRITES
                          && f_written_q == (u4(f_record_n - f_answered_q) < u4(f_issued_q - f_answered_q))

@@ -572,23 +572,41 @@ QUEUE = Proof(
         ),
         Mutant(
             "quiet_without_a_queue",
-            "else if (!cfg_enable && drained) active_q <= 1'b0;",
-            "else if (!cfg_enable && !request_q) active_q <= 1'b0;",
+            "wire stop = !cfg_enable && active_q && drained;",
+            "wire stop = !cfg_enable && active_q && !request_q;",
         ),
         Mutant(
             "nothing_without_a_queue",
-            "wire clear = !active_q || reset_done;",
+            "wire clear = stop || reset_done;",
             "wire clear = reset_done;",
         ),
         Mutant(
             "stays_valid",
-            "if (fetch_ready) begin\n                request_q <= 1'b0;",
-            "if (fetch_ready || cfg_reset) begin\n                request_q <= 1'b0;",
+            "if (request_q) request_q <= !fetch_ready;",
+            "if (request_q) request_q <= !fetch_ready && !cfg_reset;",
         ),
         Mutant(
             "stays_the_same",
             "assign fetch_count        = count_q[7:0];",
             "assign fetch_count        = count[7:0];",
+        ),
+    ),
+)
+
+QUEUE_RX = Proof(
+    module="hnic_queue",
+    parameters={"DESC_BYTES": 16, "CPL_BYTES": 32, "DEPTH": 16, "BURST": 8, "RX": 1},
+    depth=1,
+    mutants=(
+        Mutant(
+            "nothing_is_taken_of_a_disabled_receive_queue",
+            "&& !(IS_RX && !cfg_enable);",
+            ";",
+        ),
+        Mutant(
+            "quiet_without_a_queue",
+            "wire quiet = !request_q && fetch_q == held_q && packets_q == 16'd0",
+            "wire quiet = !request_q && fetch_q == held_q",
         ),
     ),
 )
@@ -680,14 +698,19 @@ TX_DONE = Proof(
             ".rd_ready(pop)",
         ),
         Mutant(
+            "room_for_each_time",
+            ".rd_ready(pop && !dropped)",
+            ".rd_ready(issue && !dropped)",
+        ),
+        Mutant(
             "packet_is_inside",
             ".wr_data({enter_silent, enter_queue, enter_cookie, enter_next,",
             ".wr_data({enter_silent, enter_queue, enter_cookie, enter_index,",
         ),
         Mutant(
-            "its_time",
-            ".wr_data(sent_time),",
-            ".wr_data(sent_time + time_valid),",
+            "its_number",
+            "enter_status, enter_index}),",
+            "enter_status | enter_silent, enter_index}),",
         ),
         Mutant(
             "records",
@@ -960,8 +983,8 @@ PREFETCH = Proof(
         ),
         Mutant(
             "the_store_gives_what_came",
-            "error_q <= !complete && error;",
-            "error_q <= !complete && r_error && error_q;",
+            "error_q <= !rst && !complete && error;",
+            "error_q <= !rst && !complete && r_error && error_q;",
         ),
         Mutant(
             "stays_valid",
@@ -1024,5 +1047,6 @@ PROOFS = (
     PREFETCH,
     PREFETCH_BANKS,
     QUEUE,
+    QUEUE_RX,
     TX_DONE,
 )
