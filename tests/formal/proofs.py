@@ -783,8 +783,8 @@ CPL_WRITER = Proof(
         ),
         Mutant(
             "held stays_the_same",
-            "        if (accept) begin\n            aw_valid_q <= 1'b1;",
-            "        if (tx_valid) addr_q <= 0;\n        if (accept) begin\n            aw_valid_q <= 1'b1;",
+            "if (accept) begin aw_valid_q <= 1'b1;",
+            "if (tx_valid) addr_q <= 0; if (accept) begin aw_valid_q <= 1'b1;",
         ),
         Mutant(
             "stays_valid",
@@ -1032,6 +1032,80 @@ PREFETCH_BANKS = Proof(
     ),
 )
 
+XGMII_GAP = Proof(
+    module="hnic_xgmii_gap",
+    depth=2,
+    mutants=(
+        Mutant(
+            "no_gap_more_than_three_bytes_off",
+            "{ideal[9:2] + 8'd1, 2'b00}",
+            "{ideal[9:2] + 8'd2, 2'b00}",
+        ),
+        Mutant(
+            "never_more_than_three_bytes_short_in_all",
+            "wire       shorten = !short_owed[2];",
+            "wire       shorten = 1'b1;",
+        ),
+        Mutant(
+            "a_frame_starts_on_lane_0_or_4",
+            "{ideal[9:2], 2'b00}",
+            "ideal",
+        ),
+        Mutant(
+            "a_frame_may_start_when_the_gap_is_over what_is_left",
+            "wait_q >= 10'd8 ? wait_q - 10'd8",
+            "wait_q >= 10'd8 ? wait_q - 10'd4",
+        ),
+        Mutant(
+            "what_is_owed",
+            "if (wait_q == 10'd0) owed_q <= 2'd0;",
+            "",
+        ),
+    ),
+)
+
+TX_BUCKET = Proof(
+    module="hnic_tx_bucket",
+    depth=2,
+    mutants=(
+        Mutant(
+            "without_a_limit_always",
+            "assign allowed     = !limited || (",
+            "assign allowed     = (!limited && !start) || (",
+        ),
+        Mutant(
+            "no_packet_on_debt",
+            "(!level_q[LEVEL_W-1] && !owed_q)",
+            "!owed_q",
+        ),
+        Mutant(
+            "no_packet_while_another_is_not_charged",
+            "(!level_q[LEVEL_W-1] && !owed_q)",
+            "!level_q[LEVEL_W-1]",
+        ),
+        Mutant(
+            "a_packet_when_nothing_is_owed owed",
+            "(start || (owed_q && !charge)) && status_active;",
+            "start || (owed_q && !charge);",
+        ),
+        Mutant(
+            "never_more_than_the_bucket_holds level_before",
+            "|| $signed(level_d) > $signed(most) ? most : level_d;",
+            "? most : level_d;",
+        ),
+        Mutant(
+            "never_more_than_the_rate",
+            "+ {{LEVEL_W - 24{1'b0}}, cfg_rate} - (charge",
+            "+ {{LEVEL_W - 24{1'b0}}, cfg_rate} + start - (charge",
+        ),
+        Mutant(
+            "full_means_full",
+            "level_q == most;",
+            "level_q[LEVEL_W-1 -: 8] == most[LEVEL_W-1 -: 8];",
+        ),
+    ),
+)
+
 PROOFS = (
     FIFO,
     SKID,
@@ -1049,4 +1123,6 @@ PROOFS = (
     QUEUE,
     QUEUE_RX,
     TX_DONE,
+    TX_BUCKET,
+    XGMII_GAP,
 )
