@@ -1010,7 +1010,7 @@ PREFETCH_BANKS = Proof(
         "BURST": 8,
         "EOP_LSB": 127,
     },
-    depth=8,
+    depth=6,
     induction=False,
     mutant_depth=12,
     mutants=(

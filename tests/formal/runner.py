@@ -125,7 +125,7 @@ def labels(module: str) -> tuple[str, ...]:
 
 def _pattern(text: str) -> re.Pattern[str]:
     """Finds a text whatever white space there is where it has some."""
-    return re.compile(r"\s+".join(map(re.escape, re.split(r"\s+", text))))
+    return re.compile(r"\s+".join(map(re.escape, text.split())))
 
 
 def source_texts(proof: Proof, mutant: Mutant | None) -> dict[str, str]:
