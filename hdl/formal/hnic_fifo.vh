@@ -39,3 +39,12 @@
     end
 
     rules_stream #(.WIDTH(WIDTH)) f_rd (.clk(clk), .rst(rst), .valid(rd_valid), .ready(rd_ready), .data(rd_data));
+
+    // All words, for the proofs of modules that have a FIFO inside.
+    wire [DEPTH*WIDTH-1:0] f_mem;
+    genvar f_g;
+    generate
+        for (f_g = 0; f_g < DEPTH; f_g = f_g + 1) begin : f_words
+            assign f_mem[f_g*WIDTH +: WIDTH] = mem[f_g];
+        end
+    endgenerate

@@ -11,7 +11,7 @@
         u16 = value;
     endfunction
 
-    wire       f_off = !active_q || reset_done;
+    wire       f_off = !active_q || stop || reset_done;
     wire       f_fetch = fetch_valid && fetch_ready;
 
     always @(posedge clk) begin
@@ -51,10 +51,8 @@
         if (cpl_done) assume (f_writes_q != 0);
     end
 
-    reg  f_was_active_q;
     wire f_none = !request_q && packets_q == 0 && writes_q == 0 && tail_q == 0 && fetch_q == 0 && held_q == 0 && head_q == 0
-                  && take_q == 0;
-    always @(posedge clk) f_was_active_q <= active_q && !rst && !reset_done;
+                  && take_q == 0 && cpl_q == 0 && cpl_head_q == 0;
 
     // The rings as they were when the queue started, and the last doorbell that counted.
     reg [63:0] f_base_q, f_cpl_base_q;
@@ -108,13 +106,14 @@
                                                            && !fetch_valid));
         an_error_shows_when_nothing_is_under_way: assert (!status_error || (flush && f_packets_q == 0 && f_writes_q == 0));
         nothing_is_taken_after_a_fault: assert (!flush || !held_valid);
+        nothing_is_taken_of_a_disabled_receive_queue: assert (RX == 0 || cfg_enable || !held_valid);
         // What makes the rest inductive.
         counts: assert (f_lost_q == cpl_lost_q && (!request_q || count_q <= BURST) && f_take_q == take_index && f_held_q == u16(held_q - take_q) && f_asked_q == u16(fetch_q - held_q)
                         && f_packets_q == packets_q && f_writes_q == writes_q && f_head_q == head_q && f_issued_q == cpl_q);
         rings: assert ((!active_q && f_none) || (f_base_q == base_q && f_cpl_base_q == cpl_base_q && f_size_q == size_q
                        && f_cpl_size_q == cpl_size_q && cpl_size_q >= 6 && cpl_size_q <= 12 && size_q >= 6 && size_q <= 12 && base_q[5:0] == 0));
         quiet_without_a_queue: assert (active_q || (!request_q && packets_q == 0 && writes_q == 0 && fetch_q == held_q));
-        nothing_without_a_queue: assert (active_q || f_was_active_q || f_none);
+        nothing_without_a_queue: assert (active_q || f_none);
     end
 
     rules_stream #(.WIDTH(88)) f_request (

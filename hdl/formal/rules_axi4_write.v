@@ -2,7 +2,7 @@
 //
 // Asserted: handshake stability, INCR bursts within 4 KiB, beats, `wlast` on the last beat of each burst and on no other (data
 // may come before its address), bursts under way. Any one burst is followed, by its number.
-// Assumed: stability, and one answer to each burst, after its address and its data.
+// Assumed: stability, of each id no more answers than addresses, in all no more than bursts whose address and data are over.
 module rules_axi4_write #(
     parameter DATA_W = 128,
     parameter ADDR_W = 64,
@@ -98,33 +98,24 @@ module rules_axi4_write #(
         end
     end
 
-    // ---- answers: of each id, bursts whose address and data are over ----
-    // Which id the data belongs to is known from the order of the addresses: the ids of the bursts, by number.
-    reg [ID_W-1:0] id_of [0:31];
-    always @(posedge clk) if (aw_fire) id_of[aw_n_q] <= awid;
-    reg [4:0] both_n_q;  // bursts whose address and data are over, one counted a cycle
-    wire      both = both_n_q != aw_n_q && both_n_q != w_n_q;
+    // ---- answers: as many as bursts whose address and data are over, of each id as many as addresses ----
+    reg [4:0] b_n_q;
     always @(posedge clk) begin
-        if (both) both_n_q <= both_n_q + 5'd1;
-        if (rst) both_n_q <= 5'd0;
+        if (b_fire) b_n_q <= b_n_q + 5'd1;
+        if (rst) b_n_q <= 5'd0;
     end
 
-    wire [IDS-1:0] full, answer;
+    wire [IDS-1:0] full;
     genvar g;
     generate
         for (g = 0; g < IDS; g = g + 1) begin : ids
-            reg [7:0] open_q, over_q;
+            reg [7:0] open_q;
             always @(posedge clk) begin
                 open_q <= open_q + (aw_fire && awid == g) - (b_fire && bid == g);
-                over_q <= over_q + (both && id_of[both_n_q] == g) - (b_fire && bid == g);
-                if (rst) begin
-                    open_q <= 8'd0;
-                    over_q <= 8'd0;
-                end
+                if (rst) open_q <= 8'd0;
             end
             assign open[8*g +: 8] = open_q;
-            assign full[g]   = open_q >= LIMIT;
-            assign answer[g] = over_q != 0;
+            assign full[g] = open_q >= LIMIT;
         end
     endgenerate
 
@@ -155,6 +146,6 @@ module rules_axi4_write #(
             w_stays_the_same: assert (w == w_q);
         end
         if (!rst && b_wait_q) assume (bvalid && b == b_q);
-        if (!rst && bvalid) assume (bid < IDS && answer[bid]);
+        if (!rst && bvalid) assume (bid < IDS && open[8*bid +: 8] != 0 && b_n_q != aw_n_q && b_n_q != w_n_q);
     end
 endmodule

@@ -359,8 +359,8 @@ AXI_READ = Proof(
 AXI_WRITE = Proof(
     module="hnic_axi_write",
     parameters={"DATA_W": 64, "ADDR_W": 32, "ID_W": 4, "OUTSTANDING": 2},
-    depth=8,
-    induction=False,
+    depth=2,
+    inside=("hnic_arb", "hnic_fifo"),
     mutants=(
         Mutant(
             "one_engine_at_a_time",
@@ -409,7 +409,7 @@ AXI_WRITE = Proof(
             "from_data ? BUS_LOG2[2:0] + 3'd1 : cpl_aw_size, bytes}",
         ),
         Mutant(
-            "aw_no_longer_than_allowed",
+            "aw_no_longer_than_allowed lengths",
             "cpl_aw_addr, len, from_data",
             "cpl_aw_addr, len + 8'd1, from_data",
         ),
@@ -419,7 +419,7 @@ AXI_WRITE = Proof(
             "assign m_axi_awid       = {ID_W{id_bit}};",
         ),
         Mutant(
-            "aw_fits_data_that_came_before w_last_is_the_last_beat",
+            "aw_fits_data_that_came_before w_last_is_the_last_beat last_beats",
             "wire       w_last = beat_q == order_len;",
             "wire       w_last = beat_q == (order_len | order_data);",
         ),
@@ -434,6 +434,28 @@ AXI_WRITE = Proof(
             "hold_data_q  <= in_data;",
             "out_data_q   <= in_data;",
             "hnic_skid",
+        ),
+        Mutant(
+            "counts",
+            "if (cpl_begins != cpl_b_valid) cpl_count_q",
+            "if (cpl_begins || cpl_b_valid) cpl_count_q",
+        ),
+        Mutant(
+            "addresses_inside beats_inside",
+            "hold_valid_q <= 1'b1;",
+            "hold_valid_q <= 1'b0;",
+            "hnic_skid",
+        ),
+        Mutant(
+            "second_address_is_legal beat_that_is_followed",
+            "hold_data_q  <= in_data;",
+            "hold_data_q  <= in_data ^ 24'h800000;",
+            "hnic_skid",
+        ),
+        Mutant(
+            "order",
+            ".wr_data({from_data, len}),",
+            ".wr_data({from_data, data_aw_len}),",
         ),
     ),
 )
@@ -550,18 +572,18 @@ QUEUE = Proof(
         ),
         Mutant(
             "quiet_without_a_queue",
-            "else if (!cfg_enable && drained) active_q <= 1'b0;",
-            "else if (!cfg_enable && !request_q) active_q <= 1'b0;",
+            "wire stop = !cfg_enable && active_q && drained;",
+            "wire stop = !cfg_enable && active_q && !request_q;",
         ),
         Mutant(
             "nothing_without_a_queue",
-            "wire clear = !active_q || reset_done;",
+            "wire clear = stop || reset_done;",
             "wire clear = reset_done;",
         ),
         Mutant(
             "stays_valid",
-            "if (fetch_ready) begin\n                request_q <= 1'b0;",
-            "if (fetch_ready || cfg_reset) begin\n                request_q <= 1'b0;",
+            "if (request_q) request_q <= !fetch_ready;",
+            "if (request_q) request_q <= !fetch_ready && !cfg_reset;",
         ),
         Mutant(
             "stays_the_same",
@@ -571,12 +593,29 @@ QUEUE = Proof(
     ),
 )
 
+QUEUE_RX = Proof(
+    module="hnic_queue",
+    parameters={"DESC_BYTES": 16, "CPL_BYTES": 32, "DEPTH": 16, "BURST": 8, "RX": 1},
+    depth=1,
+    mutants=(
+        Mutant(
+            "nothing_is_taken_of_a_disabled_receive_queue",
+            "&& !(IS_RX && !cfg_enable);",
+            ";",
+        ),
+        Mutant(
+            "quiet_without_a_queue",
+            "wire quiet = !request_q && fetch_q == held_q && packets_q == 16'd0",
+            "wire quiet = !request_q && fetch_q == held_q",
+        ),
+    ),
+)
+
 TX_DONE = Proof(
     module="hnic_tx_done",
     parameters={"QUEUES": 2, "DEPTH": 4, "WRITES": 4},
-    depth=7,
-    induction=False,
-    mutant_depth=10,
+    depth=2,
+    inside=("hnic_fifo",),
     mutants=(
         Mutant(
             "stays_the_same",
@@ -648,7 +687,442 @@ TX_DONE = Proof(
             "end else if (cpl_ready) begin\n            cpl_valid_q <= 1'b0;",
             "end else begin\n            cpl_valid_q <= 1'b0;",
         ),
+        Mutant(
+            "packets",
+            "assign finish[g]      = pop && head_queue == ME[QUEUE_W-1:0];",
+            "assign finish[g]      = issue && head_queue == ME[QUEUE_W-1:0];",
+        ),
+        Mutant(
+            "times",
+            ".rd_ready(pop && !dropped)",
+            ".rd_ready(pop)",
+        ),
+        Mutant(
+            "room_for_each_time",
+            ".rd_ready(pop && !dropped)",
+            ".rd_ready(issue && !dropped)",
+        ),
+        Mutant(
+            "packet_is_inside",
+            ".wr_data({enter_silent, enter_queue, enter_cookie, enter_next,",
+            ".wr_data({enter_silent, enter_queue, enter_cookie, enter_index,",
+        ),
+        Mutant(
+            "its_number",
+            "enter_status, enter_index}),",
+            "enter_status | enter_silent, enter_index}),",
+        ),
+        Mutant(
+            "records",
+            ".wr_data(head_queue),",
+            ".wr_data(enter_queue),",
+        ),
     ),
 )
 
-PROOFS = (FIFO, SKID, ARB, SPLIT, AXIL, AXI_READ, AXI_WRITE, QUEUE, TX_DONE)
+CPL_WRITER = Proof(
+    module="hnic_cpl_writer",
+    parameters={"DATA_W": 64, "ADDR_W": 32, "OUTSTANDING": 4},
+    depth=2,
+    inside=("hnic_arb", "hnic_fifo"),
+    mutants=(
+        Mutant(
+            "one_source_at_a_time",
+            "assign rx_ready = grant[1] && free;",
+            "assign rx_ready = rx_valid && free;",
+        ),
+        Mutant(
+            "an_address_a_record",
+            "if (aw_ready) aw_valid_q <= 1'b0;",
+            "if (aw_ready && w_end) aw_valid_q <= 1'b0;",
+        ),
+        Mutant(
+            "address_is_the_records",
+            "wire [63:0] addr = from_rx ? rx_addr : tx_addr;",
+            "wire [63:0] addr = rx_valid ? rx_addr : tx_addr;",
+        ),
+        Mutant(
+            "burst_is_as_long_as_the_record as_many_beats_as_announced",
+            "assign aw_len   = is_rx_q ? RX_LEN[7:0] : TX_LEN[7:0];",
+            "assign aw_len   = RX_LEN[7:0];",
+        ),
+        Mutant(
+            "within_4_kib",
+            "assign aw_size  = is_rx_q ? RX_SIZE[2:0] : TX_SIZE[2:0];",
+            "assign aw_size  = RX_SIZE[2:0] + 3'd1;",
+        ),
+        Mutant(
+            "beats_of_the_record",
+            "wire       w_end = left_q == 2'd0;",
+            "wire       w_end = left_q[0] == 1'b0;",
+        ),
+        Mutant(
+            "each_byte_in_its_lane beats_held",
+            "record_q  <= record_q >> RX_PART;",
+            "record_q  <= record_q >> (RX_PART - left_q);",
+        ),
+        Mutant(
+            "no_more_than_outstanding",
+            "(w_ready && w_end)) && whose_ready;",
+            "(w_ready && w_end));",
+        ),
+        Mutant(
+            "one_source_is_told",
+            "assign rx_done  = b_valid && whose_rx;",
+            "assign rx_done  = b_valid && (whose_rx || is_rx_q);",
+        ),
+        Mutant(
+            "answers_go_to_who_asked whose",
+            ".wr_valid(accept), .wr_ready(whose_ready), .wr_data(from_rx),",
+            ".wr_valid(accept), .wr_ready(whose_ready), .wr_data(rx_valid),",
+        ),
+        Mutant(
+            "an_answer_tells_of_the_error",
+            "assign rx_error = b_error;",
+            "assign rx_error = b_error && is_rx_q;",
+        ),
+        Mutant(
+            "held stays_the_same",
+            "if (accept) begin aw_valid_q <= 1'b1;",
+            "if (tx_valid) addr_q <= 0; if (accept) begin aw_valid_q <= 1'b1;",
+        ),
+        Mutant(
+            "stays_valid",
+            "if (aw_ready) aw_valid_q <= 1'b0;",
+            "if (w_ready) aw_valid_q <= 1'b0;",
+        ),
+    ),
+)
+
+CPL_WRITER_HALF = Proof(
+    module="hnic_cpl_writer",
+    parameters={"DATA_W": 256, "ADDR_W": 32, "OUTSTANDING": 4},
+    depth=2,
+    inside=("hnic_arb", "hnic_fifo"),
+    mutants=(
+        Mutant(
+            "strobes_are_the_records_bytes",
+            "assign w_strb = part_strb << lane;",
+            "assign w_strb = {NB{1'b1}};",
+        ),
+        Mutant(
+            "each_byte_in_its_lane",
+            "assign w_data = record_q << {lane, 3'b000};",
+            "assign w_data = record_q;",
+        ),
+    ),
+)
+
+CPL_WRITER_LANES = Proof(
+    module="hnic_cpl_writer",
+    parameters={"DATA_W": 512, "ADDR_W": 32, "OUTSTANDING": 4},
+    depth=2,
+    inside=("hnic_arb", "hnic_fifo"),
+    mutants=(
+        Mutant(
+            "strobes_are_the_records_bytes",
+            "assign w_strb = {{NB - RX_W / 8{1'b0}}, part_strb} << lane;",
+            "assign w_strb = {{NB - RX_W / 8{1'b0}}, part_strb} << lane[4:0];",
+        ),
+    ),
+)
+
+DMA_WRITE = Proof(
+    module="hnic_dma_write",
+    parameters={"DATA_W": 64, "ADDR_W": 32, "BURST_BYTES": 64, "OUTSTANDING": 2},
+    depth=9,
+    induction=False,
+    mutant_depth=12,
+    mutants=(
+        Mutant(
+            "aw_within_4_kib aw_no_longer_than_allowed",
+            "wire             final_burst = left_q <= room;",
+            "wire             final_burst = left_q <= BURST;",
+            "hnic_axi_split",
+        ),
+        Mutant(
+            "aw_bytes_need_these_beats",
+            "assign aw_len   = aw_beats_q[7:0] - 8'd1;",
+            "assign aw_len   = aw_beats_q[7:0];",
+        ),
+        Mutant(
+            "aw_is_of_the_burst",
+            "aw_addr_q  <= cut_addr;",
+            "aw_addr_q  <= place_addr[ADDR_W-1:0];",
+        ),
+        Mutant(
+            "addresses_of_bursts_begun",
+            "expect_ready && (empty || !aw_valid_q || aw_ready);",
+            "expect_ready;",
+        ),
+        Mutant(
+            "no_beat_beyond_the_bursts",
+            "wire               burst_end = left <= here;",
+            "wire               burst_end = left < here;",
+            "hnic_scatter",
+        ),
+        Mutant(
+            "beats_of_the_burst_write_its_bytes",
+            "mix_strb_q  <= strb;",
+            "mix_strb_q  <= {NB{1'b1}};",
+            "hnic_scatter",
+        ),
+        Mutant(
+            "beats_of_the_burst_write_its_bytes",
+            "inside_q    <= !burst_end;",
+            "inside_q    <= 1'b1;",
+            "hnic_scatter",
+        ),
+        Mutant(
+            "no_more_than_outstanding room_for_each_answer",
+            "bursts_ready && expect_ready &&",
+            "bursts_ready &&",
+        ),
+        Mutant(
+            "one_done_a_frame",
+            "assign done_valid = known && await_last;",
+            "assign done_valid = (await_empty || answer_valid) && await_last;",
+        ),
+        Mutant(
+            "done_when_all_was_answered",
+            "wire known = await_valid && (await_empty || answer_valid);",
+            "wire known = await_valid;",
+        ),
+        Mutant(
+            "done_tells_of_an_error",
+            "error_q || (!await_empty && answer_error)",
+            "!await_empty && answer_error",
+        ),
+        Mutant(
+            "stays_valid",
+            "if (aw_ready) aw_valid_q <= 1'b0;",
+            "if (w_ready) aw_valid_q <= 1'b0;",
+        ),
+        Mutant(
+            "stays_the_same",
+            "assign aw_addr  = aw_addr_q;",
+            "assign aw_addr  = aw_ready ? aw_addr_q : {ADDR_W{1'b0}};",
+        ),
+    ),
+)
+
+PREFETCH = Proof(
+    module="hnic_desc_prefetch",
+    parameters={
+        "DATA_W": 128,
+        "ADDR_W": 32,
+        "QUEUES": 2,
+        "DESC_BYTES": 32,
+        "DEPTH": 16,
+        "BURST": 4,
+        "EOP_LSB": 255,
+    },
+    depth=9,
+    induction=False,
+    mutant_depth=12,
+    mutants=(
+        Mutant(
+            "one_queue_at_a_time",
+            "may ? grant[QUEUES-1:0] : {QUEUES{1'b0}};",
+            "may ? fetch_valid : {QUEUES{1'b0}};",
+        ),
+        Mutant(
+            "no_read_begins_while_quiesced",
+            "wire             may = !ar_valid && !quiesce && bursts_ready;",
+            "wire             may = !ar_valid && bursts_ready;",
+        ),
+        Mutant(
+            "an_address_a_request",
+            "wire             may = !ar_valid && !quiesce && bursts_ready;",
+            "wire             may = !quiesce && bursts_ready;",
+        ),
+        Mutant(
+            "within_4_kib bytes_need_these_beats",
+            "ar_len_q   <= beats[7:0] - 8'd1;",
+            "ar_len_q   <= beats[7:0];",
+        ),
+        Mutant(
+            "no_longer_than_a_burst",
+            "ar_bytes_q <= bytes;",
+            "ar_bytes_q <= bytes + 13'd32;",
+        ),
+        Mutant(
+            "address_is_the_requests",
+            "ar_addr_q  <= pick_addr[ADDR_W-1:0];",
+            "ar_addr_q  <= fetch_addr[ADDR_W-1:0];",
+        ),
+        Mutant(
+            "descriptors_go_to_who_asked",
+            ".wr_data({pick_queue, pick_count, pick_index}),",
+            ".wr_data({1'b0, pick_count, pick_index}),",
+        ),
+        Mutant(
+            "as_soon_as_they_are_there a_burst_ends_with_its_last_beat",
+            "left_q   <= left - came;",
+            "left_q   <= burst_count - came;",
+        ),
+        Mutant(
+            "nothing_without_data",
+            "wire        store = r_valid && complete;",
+            "wire        store = burst_valid && complete;",
+        ),
+        Mutant(
+            "an_error_ends_a_packet",
+            "&& (word[g*(DESC_W+1) + EOP_BIT] || error);",
+            "&& word[g*(DESC_W+1) + EOP_BIT];",
+        ),
+        Mutant(
+            "the_store_gives_what_came",
+            "rd_addr({rd_queue, rd_index",
+            "rd_addr({1'b0, rd_index",
+        ),
+        Mutant(
+            "the_store_gives_what_came",
+            "index_q  <= index + {8'd0, came};",
+            "index_q  <= index + 16'd1 + {8'd0, came};",
+        ),
+        Mutant(
+            "the_store_gives_what_came",
+            "error_q <= !rst && !complete && error;",
+            "error_q <= !rst && !complete && r_error && error_q;",
+        ),
+        Mutant(
+            "stays_valid",
+            "end else if (ar_ready) begin",
+            "end else begin",
+        ),
+        Mutant(
+            "stays_the_same",
+            "assign ar_addr  = ar_addr_q;",
+            "assign ar_addr  = ar_ready ? ar_addr_q : {ADDR_W{1'b0}};",
+        ),
+    ),
+)
+
+PREFETCH_BANKS = Proof(
+    module="hnic_desc_prefetch",
+    parameters={
+        "DATA_W": 512,
+        "ADDR_W": 32,
+        "QUEUES": 2,
+        "DESC_BYTES": 16,
+        "DEPTH": 16,
+        "BURST": 8,
+        "EOP_LSB": 127,
+    },
+    depth=6,
+    induction=False,
+    mutant_depth=12,
+    mutants=(
+        Mutant(
+            "no_more_ends_than_descriptors",
+            "assign mine = first_on & ~(first_on << came);",
+            "assign mine = first_on;",
+        ),
+        Mutant(
+            "as_soon_as_they_are_there",
+            "wire [7:0]  came = fit < left ? fit : left;",
+            "wire [7:0]  came = fit;",
+        ),
+        Mutant(
+            "the_store_gives_what_came",
+            "if (rd_en) bank_q <= rd_index",
+            "bank_q <= rd_index",
+        ),
+    ),
+)
+
+XGMII_GAP = Proof(
+    module="hnic_xgmii_gap",
+    depth=2,
+    mutants=(
+        Mutant(
+            "no_gap_more_than_three_bytes_off",
+            "{ideal[9:2] + 8'd1, 2'b00}",
+            "{ideal[9:2] + 8'd2, 2'b00}",
+        ),
+        Mutant(
+            "never_more_than_three_bytes_short_in_all",
+            "wire       shorten = !short_owed[2];",
+            "wire       shorten = 1'b1;",
+        ),
+        Mutant(
+            "a_frame_starts_on_lane_0_or_4",
+            "{ideal[9:2], 2'b00}",
+            "ideal",
+        ),
+        Mutant(
+            "a_frame_may_start_when_the_gap_is_over what_is_left",
+            "wait_q >= 10'd8 ? wait_q - 10'd8",
+            "wait_q >= 10'd8 ? wait_q - 10'd4",
+        ),
+        Mutant(
+            "what_is_owed",
+            "if (wait_q == 10'd0) owed_q <= 2'd0;",
+            "",
+        ),
+    ),
+)
+
+TX_BUCKET = Proof(
+    module="hnic_tx_bucket",
+    depth=2,
+    mutants=(
+        Mutant(
+            "without_a_limit_always",
+            "assign allowed     = !limited || (",
+            "assign allowed     = (!limited && !start) || (",
+        ),
+        Mutant(
+            "no_packet_on_debt",
+            "(!level_q[LEVEL_W-1] && !owed_q)",
+            "!owed_q",
+        ),
+        Mutant(
+            "no_packet_while_another_is_not_charged",
+            "(!level_q[LEVEL_W-1] && !owed_q)",
+            "!level_q[LEVEL_W-1]",
+        ),
+        Mutant(
+            "a_packet_when_nothing_is_owed owed",
+            "(start || (owed_q && !charge)) && status_active;",
+            "start || (owed_q && !charge);",
+        ),
+        Mutant(
+            "never_more_than_the_bucket_holds level_before",
+            "|| $signed(level_d) > $signed(most) ? most : level_d;",
+            "? most : level_d;",
+        ),
+        Mutant(
+            "never_more_than_the_rate",
+            "+ {{LEVEL_W - 24{1'b0}}, cfg_rate} - (charge",
+            "+ {{LEVEL_W - 24{1'b0}}, cfg_rate} + start - (charge",
+        ),
+        Mutant(
+            "full_means_full",
+            "level_q == most;",
+            "level_q[LEVEL_W-1 -: 8] == most[LEVEL_W-1 -: 8];",
+        ),
+    ),
+)
+
+PROOFS = (
+    FIFO,
+    SKID,
+    ARB,
+    SPLIT,
+    AXIL,
+    AXI_READ,
+    AXI_WRITE,
+    CPL_WRITER,
+    CPL_WRITER_HALF,
+    CPL_WRITER_LANES,
+    DMA_WRITE,
+    PREFETCH,
+    PREFETCH_BANKS,
+    QUEUE,
+    QUEUE_RX,
+    TX_DONE,
+    TX_BUCKET,
+    XGMII_GAP,
+)

