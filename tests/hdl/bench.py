@@ -15,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import cocotb
+import pytest
 from cocotb.clock import Clock
 from cocotb.handle import SimHandleBase
 from cocotb.triggers import ClockCycles, RisingEdge
@@ -27,6 +28,7 @@ __all__ = [
     "Item",
     "StreamSink",
     "StreamSource",
+    "deep",
     "interrupt",
     "number",
     "reset",
@@ -42,6 +44,14 @@ PERIOD_NS = 6.4
 Item = dict[str, int]
 
 # --- in pytest ----------------------------------------------------------------------------------
+
+
+def deep(*values: object) -> list[Any]:
+    """Parameters of a test that only `make deep` runs: tuples where a test has several."""
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.deep)
+        for value in values
+    ]
 
 
 def run_module(

@@ -10,7 +10,7 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import interrupt, number, reset, run_module, seeded, start
+from tests.hdl.bench import deep, interrupt, number, reset, run_module, seeded, start
 
 RING = 64
 DEPTH = 16
@@ -20,14 +20,9 @@ EOP = r.TXD_EOP_LSB
 @pytest.mark.parametrize(
     ("width", "size", "queues"),
     [
-        (64, 32, 3),
         (128, 32, 8),
-        (256, 32, 2),
-        (512, 32, 5),
-        (64, 16, 2),
-        (128, 16, 1),
-        (256, 16, 4),
         (512, 16, 8),
+        *deep((64, 32, 3), (256, 32, 2), (512, 32, 5), (64, 16, 2), (128, 16, 1), (256, 16, 4)),
     ],
 )
 def test_descriptors_are_fetched_ahead(

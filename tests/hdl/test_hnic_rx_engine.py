@@ -9,7 +9,7 @@ import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import number, reset, run_module
+from tests.hdl.bench import deep, number, reset, run_module
 from tests.hdl.receiver import Host
 
 
@@ -17,7 +17,7 @@ def test_frames_land_in_buffers(module_simulator: str) -> None:
     run_module(__file__, module_simulator, {"QUEUES": 4}, top="hnic_rx_bench")
 
 
-@pytest.mark.parametrize(("width", "queues"), [(64, 1), (512, 3)])
+@pytest.mark.parametrize(("width", "queues"), deep((64, 1), (512, 3)))
 def test_other_widths(module_simulator: str, width: int, queues: int) -> None:
     run_module(
         __file__,

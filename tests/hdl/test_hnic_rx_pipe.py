@@ -20,6 +20,7 @@ from tests.hdl.bench import (
     PERIOD_NS,
     StreamSink,
     StreamSource,
+    deep,
     interrupt,
     reset,
     run_module,
@@ -41,7 +42,7 @@ GAP = 1.5  # cycles on the wire beside a frame's words: preamble, FCS, the small
 Sent = tuple[bytes, bool]
 
 
-@pytest.mark.parametrize("width", [64, 512])
+@pytest.mark.parametrize("width", [64, *deep(512)])
 def test_frames_come_out_judged(module_simulator: str, width: int) -> None:
     run_module(__file__, module_simulator, {"DATA_W": width, "BYTES": SMALL})
 
@@ -51,6 +52,7 @@ def test_the_card_as_it_is_built(module_simulator: str) -> None:
     run_module(__file__, module_simulator, {"DATA_W": 128, "BYTES": LARGE}, only=only)
 
 
+@pytest.mark.deep
 def test_one_queue(module_simulator: str) -> None:
     parameters = {"DATA_W": 256, "QUEUES": 1, "BYTES": SMALL}
     run_module(__file__, module_simulator, parameters, only="some_of_every|reset")

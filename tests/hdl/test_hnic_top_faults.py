@@ -4,24 +4,21 @@ where, nothing in doubt leaves, other queues go on, and a queue reset mends it.
 
 from __future__ import annotations
 
-import os
 from typing import Any, NamedTuple
 
 import cocotb
 import pytest
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import run_module
+from tests.hdl.bench import deep, run_module
 from tests.hdl.card import BAD, Card, cycles
 from tests.hdl.card_rings import TxCompletion, descriptor
 
 GOOD = 1000
 """Cookie of the packets that must leave."""
 
-WIDTHS = (64, 256, 512) if "SIM" in os.environ else (64,)
 
-
-@pytest.mark.parametrize("width", [128, *WIDTHS])
+@pytest.mark.parametrize("width", [128, *deep(64, 256, 512)])
 def test_a_fault_stops_its_queue_alone(module_simulator: str, width: int) -> None:
     run_module(__file__, module_simulator, {"AXI_DATA_W": width}, top="hnic_top")
 

@@ -6,7 +6,6 @@ is written outside of a posted buffer fails the test.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import cocotb
@@ -14,16 +13,15 @@ import pytest
 from cocotbext.eth import XgmiiFrame
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import run_module
+from tests.hdl.bench import deep, run_module
 from tests.hdl.card import BAD, MAC, Card, cycles
 from tests.hdl.card_rings import RxCompletion
 
-WIDTHS = (64, 256, 512) if "SIM" in os.environ else (64,)
 PEER = "02:00:00:00:00:02"
 HOST = "02:00:00:00:00:01"
 
 
-@pytest.mark.parametrize("width", [128, *WIDTHS])
+@pytest.mark.parametrize("width", [128, *deep(64, 256, 512)])
 def test_card_receives_what_is_meant_for_it(module_simulator: str, width: int) -> None:
     run_module(__file__, module_simulator, {"AXI_DATA_W": width}, top="hnic_top")
 

@@ -11,7 +11,16 @@ import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import StreamSink, StreamSource, interrupt, number, reset, run_module, seeded
+from tests.hdl.bench import (
+    StreamSink,
+    StreamSource,
+    deep,
+    interrupt,
+    number,
+    reset,
+    run_module,
+    seeded,
+)
 from tests.hdl.bench import start as start_bench
 from tests.hdl.read_memory import ReadMemory
 from tests.hdl.tx_packets import FLUSHED, Buffers, Super, TxPacket, plain, super_packet
@@ -20,11 +29,12 @@ IMAGE = 1 << 18
 LINE_RATE = {"short": 19.0, "long": 192.25}  # cycles of a frame at 10 Gbit/s: 54+74, 54+1460
 
 
-@pytest.mark.parametrize("width", [64, 128, 256, 512])
+@pytest.mark.parametrize("width", [128, *deep(64, 256, 512)])
 def test_packets_become_frames(module_simulator: str, width: int) -> None:
     run_module(__file__, module_simulator, {"DATA_W": width}, only="^(?!.*cycles).*$")
 
 
+@pytest.mark.deep
 def test_the_smallest_engine_works_too(module_simulator: str) -> None:
     """Bursts that are shorter than a kept header, two under way."""
     run_module(
@@ -37,7 +47,7 @@ def test_the_smallest_engine_works_too(module_simulator: str) -> None:
 
 @pytest.mark.parametrize(
     ("width", "latency"),
-    [(64, 64), (256, 64), (128, 1), (128, 64), (128, 160), (512, 1), (512, 64), (512, 160)],
+    [(128, 64), *deep((64, 64), (256, 64), (128, 1), (128, 160), (512, 1), (512, 64), (512, 160))],
 )
 def test_frames_leave_as_fast_as_they_should(
     module_simulator: str, width: int, latency: int

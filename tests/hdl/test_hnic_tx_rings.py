@@ -12,14 +12,14 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from pyhost.drivers.net.hnic import hnic_regs as r
-from tests.hdl.bench import number, reset, run_module, seeded, start
+from tests.hdl.bench import deep, number, reset, run_module, seeded, start
 
 MAX_FRAME = 2000
 WIRE = 24  # preamble, FCS, gap
 OK = r.STATUS_OK
 
 
-@pytest.mark.parametrize(("width", "queues"), [(128, 4), (512, 8), (64, 1)])
+@pytest.mark.parametrize(("width", "queues"), [(128, 4), *deep((512, 8), (64, 1))])
 def test_queues_become_segments_and_completions(
     module_simulator: str, width: int, queues: int
 ) -> None:
