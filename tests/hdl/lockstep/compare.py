@@ -16,7 +16,7 @@ from tests.hdl.card_rings import field
 from tests.hdl.lockstep.scenario import Ring
 from tests.hdl.lockstep.sides import Sent
 
-__all__ = ["CARD_REGISTERS", "COUNTERS", "QUEUE_REGISTERS", "SETTINGS", "Differences"]
+__all__ = ["CARD_REGISTERS", "COUNTERS", "QUEUE_REGISTERS", "READ_AHEAD", "SETTINGS", "Differences"]
 
 STATUS_NAMES = {
     value: name.removeprefix("STATUS_")
@@ -45,7 +45,8 @@ COUNTERS = tuple(
     if name.startswith("STAT_") and isinstance(value, int) and not name.endswith(("_LSB", "_W"))
     and not name.endswith(("_RST", "_COUNT_LSB", "_COUNT_W"))
 )  # fmt: skip
-ONLY_WHETHER = ("STAT_AXI_RD_ERRS", "STAT_AXI_WR_ERRS")
+READ_AHEAD = "STAT_AXI_RD_ERRS"
+ONLY_WHETHER = (READ_AHEAD, "STAT_AXI_WR_ERRS")
 """Counted in beats and bursts by the card."""
 UNDER_WAY = ("STAT_TX_DESCS", "STAT_TX_FLUSHED", "STAT_TX_CSUMS", "STAT_TX_TSO")
 """What depends on how far the card was with a queue when it stopped."""
