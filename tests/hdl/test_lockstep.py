@@ -17,7 +17,7 @@ from tests.hdl.lockstep.driver import LARGE, SMALL
 from tests.hdl.lockstep.run import Lockstep
 
 DAILY = "1-3"
-DEEP = "1-40"
+DEEP = "1-6"
 STEPS = 6
 DEEP_STEPS = 20
 CARD = {"AXI_DATA_W": 128, "TX_QUEUES": 4, "RX_QUEUES": 4}
