@@ -24,6 +24,7 @@ module hnic_bench #(
     localparam ID_W = 4;
     localparam IRQ_N = 16;
     localparam COUNT_W = $clog2(AXI_DATA_W / 8) + 1;
+    localparam [ADDR_W-1:0] RX_CPL_RING = 64'h40000;  // as in tests/bench/hw/bench_card.py
     localparam HALF_PS = GMII != 0 ? 4000 : 3200;
 
     reg        clk = 1'b0;
@@ -79,9 +80,10 @@ module hnic_bench #(
 
     // A frame's start on the wire, or its last word at the sink; a beat of data or descriptors.
     pace_meter u_tx_meter (.clk(clk), .event_now(wire_start), .beat(m_axi_rvalid && m_axi_rready));
-    // The address of a completion; a beat of data or completions.
+    // The address of a receive completion, whose rings lie above RX_CPL_RING; a beat of data or completions.
+    wire rx_completion = m_axi_awid == 4'd0 && m_axi_awaddr >= RX_CPL_RING;
     pace_meter u_rx_meter (
-        .clk(clk), .event_now(m_axi_awvalid && m_axi_awready && m_axi_awid == 4'd0),
+        .clk(clk), .event_now(m_axi_awvalid && m_axi_awready && rx_completion),
         .beat(m_axi_wvalid && m_axi_wready)
     );
 
