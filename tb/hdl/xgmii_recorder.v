@@ -32,12 +32,14 @@ module xgmii_recorder #(
     reg [15:0]  words_q = 16'd0;
     reg [511:0] chunk;  // the words of the newest chunk so far
     reg [63:0]  start_q;
+    reg [63:0]  edge_q = 64'd0;  // the last clock edge, at which what is seen now came onto the wire
     reg [31:0]  key_q;
 
     wire [15:0]  at = key_valid ? 16'd0 : words_q;
     wire         over = recording_q && !key_valid && txc != 8'd0;
 
     always @(posedge clk) begin
+        edge_q <= $time;
         over_q <= over;
         if (over_q) frames <= frames + 32'd1;
         if (key_valid || recording_q) begin
@@ -48,7 +50,7 @@ module xgmii_recorder #(
             recording_q                <= !over;
         end
         if (key_valid) begin
-            start_q <= $time;
+            start_q <= edge_q;
             key_q   <= key_now;
         end
         if (over) begin

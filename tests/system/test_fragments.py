@@ -110,32 +110,41 @@ def maps_by_packet(witness: dict[str, Any]) -> dict[int, list[tuple[int, int]]]:
     return packets
 
 
-def take_frame(maps: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
-    """The pieces of the next frame of a packet: frames cut from one super-packet have its key."""
-    taken: list[tuple[int, int]] = []
-    while maps and sum(size for _, size in taken) < length:
-        taken.append(maps.pop(0))
-    return taken
+def packets_of(run: Run) -> list[tuple[int, int, int]]:
+    """(key, bytes of headers, bytes in memory) of each packet that the host has given to the card.
+
+    The frames that the card cuts from a super-packet have its key, and each its headers.
+    """
+    packets: dict[int, tuple[int, int]] = {}
+    for frame in run.sent_by("host"):
+        packet = frame.packet
+        headers = 14 + 20 + packet[TCP].dataofs * 4 if TCP in packet else 0
+        if frame.key in packets:
+            before = packets[frame.key][1]
+            packets[frame.key] = headers, before + len(frame.data) - headers
+        else:
+            packets[frame.key] = headers, len(frame.data)
+    return [(key, headers, size) for key, (headers, size) in packets.items()]
 
 
 @pytest.mark.claim("S42")
 def test_the_driver_maps_linear_part_and_each_fragment(
     watched: Run, witness: dict[str, Any]
 ) -> None:
-    """The sizes of a packet's maps add up to its frame, the first holds the headers, and pieces lie
-    at odd addresses and end at page borders.
+    """The sizes of a packet's maps add up to it, the first holds the headers, and pieces lie at odd
+    addresses and end at page borders.
     """
     packets = maps_by_packet(witness)
     several = 0
     pieces: list[tuple[int, int]] = []
-    for frame in watched.sent_by("host"):
-        mapped = take_frame(packets[frame.key], len(frame.data))
-        assert max(60, sum(size for _, size in mapped)) == len(frame.data)
-        if TCP in frame.packet:
-            assert mapped[0][1] == 14 + 20 + frame.packet[TCP].dataofs * 4
+    for key, headers, size in packets_of(watched):
+        mapped = packets[key]
+        assert max(60, sum(size for _, size in mapped)) == size
+        if headers:
+            assert mapped[0][1] == headers
         several += len(mapped) > 2
         pieces += mapped[1:]
-    assert several >= 5
+    assert several >= 3
     assert sum(address % 2 for address, _ in pieces) > 10
     assert sum((address + size) % PAGE == 0 for address, size in pieces) >= 5
 
