@@ -1,7 +1,8 @@
 """`python -m tests.synth [MODULE...]`: what the card takes of an FPGA (`make synth`).
 
 The modules that the card is made of one by one, and their sum; the whole card at once takes Yosys
-too long for every day (`python -m tests.synth hnic_top` tries). Writes `build/synth.json` and the table between the markers of `docs/synthesis.md`.
+too long for every day (`python -m tests.synth hnic_top` tries). Writes `build/synth.json` and the
+table between the markers of `docs/synthesis.md`.
 """
 
 from __future__ import annotations

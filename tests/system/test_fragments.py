@@ -145,8 +145,8 @@ def test_the_driver_maps_linear_part_and_each_fragment(
         several += len(mapped) > 2
         pieces += mapped[1:]
     assert several >= 3
-    assert sum(address % 2 for address, _ in pieces) > 10
-    assert sum((address + size) % PAGE == 0 for address, size in pieces) >= 5
+    assert sum(address % 2 for address, _ in pieces) >= 5
+    assert sum((address + size) % PAGE == 0 for address, size in pieces) >= 3
 
 
 @pytest.mark.claim("S18", "S43")
