@@ -14,7 +14,7 @@ PRINT_PATH := from pyhost.tools.toolchain import search_path; print(search_path(
 PACKETDRILL ?=
 PACKETDRILL_OPTIONS := --send_omit_free -D TFO_COOKIE=3021b9d889017eeb -D CODE=host_unreachable
 
-TEST_OPTIONS ?= -n 2
+TEST_OPTIONS ?= -n 2 --dist worksteal
 TESTS ?=
 BENCH ?=
 MODULE ?=
