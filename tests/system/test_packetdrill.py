@@ -61,6 +61,7 @@ def test_the_stack_obeys_the_scripts_with_the_rtl_as_its_card(simulator: str) ->
 
 
 @pytest.mark.deep
+@pytest.mark.timeout(1800)
 @pytest.mark.sim
 def test_the_stack_obeys_all_scripts_in_icarus(simulators: tuple[str, ...]) -> None:
     if "icarus" not in simulators:
