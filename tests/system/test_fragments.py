@@ -16,7 +16,7 @@ PAGE = 4096
 PIECES = (
     (1, 1), (PAGE - 1, 2), (PAGE, 1), (PAGE + 1, 59), (PAGE - 1, 2 * PAGE + 3),
     (2 * PAGE + 7, 1449), (3 * PAGE - 5, 4097), (1, 3 * PAGE),
-)  # fmt: skip
+) * 2  # fmt: skip
 """(offset, length) of what is sent of the file, in this order."""
 FILE = payload(4 * PAGE + 77)
 STREAM = b"".join(FILE[offset : offset + length] for offset, length in PIECES)
@@ -144,9 +144,9 @@ def test_the_driver_maps_linear_part_and_each_fragment(
             assert mapped[0][1] == headers
         several += len(mapped) > 2
         pieces += mapped[1:]
-    assert several >= 3
-    assert sum(address % 2 for address, _ in pieces) >= 5
-    assert sum((address + size) % PAGE == 0 for address, size in pieces) >= 3
+    assert several >= 5
+    assert sum(address % 2 for address, _ in pieces) > 10
+    assert sum((address + size) % PAGE == 0 for address, size in pieces) >= 5
 
 
 @pytest.mark.claim("S18", "S43")
